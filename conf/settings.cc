@@ -1,0 +1,196 @@
+#include "conf/settings.h"
+
+#include <algorithm>
+
+namespace weir::conf {
+
+namespace {
+
+template <class Owner, class T>
+T own_or(const Owner* owner, std::optional<T> Owner::*member, T inherited) {
+    return owner != nullptr && owner->*member ? *(owner->*member) : inherited;
+}
+
+// PgBouncer's rule for limits and timeouts: only a value above 0 counts as set.
+template <class Owner, class T>
+T positive_or(const Owner* owner, std::optional<T> Owner::*member, T inherited) {
+    T own = own_or(owner, member, T{});
+    return own > T{} ? own : inherited;
+}
+
+}  // namespace
+
+std::string_view to_string(PoolMode mode) {
+    switch (mode) {
+        case PoolMode::session:
+            return "session";
+        case PoolMode::transaction:
+            return "transaction";
+        case PoolMode::statement:
+            return "statement";
+    }
+    return "?";
+}
+
+std::string_view to_string(AuthType type) {
+    switch (type) {
+        case AuthType::trust:
+            return "trust";
+        case AuthType::any:
+            return "any";
+        case AuthType::plain:
+            return "plain";
+        case AuthType::md5:
+            return "md5";
+        case AuthType::scram_sha_256:
+            return "scram-sha-256";
+    }
+    return "?";
+}
+
+std::string_view to_string(SslMode mode) {
+    switch (mode) {
+        case SslMode::disable:
+            return "disable";
+        case SslMode::allow:
+            return "allow";
+        case SslMode::prefer:
+            return "prefer";
+        case SslMode::require:
+            return "require";
+        case SslMode::verify_ca:
+            return "verify-ca";
+        case SslMode::verify_full:
+            return "verify-full";
+    }
+    return "?";
+}
+
+bool is_console_database(std::string_view name) {
+    return name == "pgbouncer" || name == "pgweir";
+}
+
+const DatabaseSettings* find_database(const Settings& settings, std::string_view name) {
+    auto found = settings.databases.find(name);
+    if (found == settings.databases.end()) found = settings.databases.find("*");
+    return found == settings.databases.end() ? nullptr : &found->second;
+}
+
+const UserSettings* find_user(const Settings& settings, std::string_view user) {
+    auto found = settings.users.find(user);
+    return found == settings.users.end() ? nullptr : &found->second;
+}
+
+std::string_view server_dbname(const DatabaseSettings& database, std::string_view name) {
+    return database.dbname ? std::string_view(*database.dbname) : name;
+}
+
+std::string_view server_host(const Settings& settings, const DatabaseSettings& database) {
+    return database.host.empty() ? settings.unix_socket_dir : database.host;
+}
+
+PoolMode effective_pool_mode(
+    const Settings& settings, std::string_view database, std::string_view user
+) {
+    PoolMode mode =
+        own_or(find_database(settings, database), &DatabaseSettings::pool_mode, settings.pool_mode);
+    return own_or(find_user(settings, user), &UserSettings::pool_mode, mode);
+}
+
+int effective_pool_size(
+    const Settings& settings, std::string_view database, std::string_view user
+) {
+    int size = own_or(
+        find_database(settings, database), &DatabaseSettings::pool_size, settings.default_pool_size
+    );
+    return own_or(find_user(settings, user), &UserSettings::pool_size, size);
+}
+
+int effective_reserve_pool_size(
+    const Settings& settings, std::string_view database, std::string_view user
+) {
+    int size = own_or(
+        find_database(settings, database),
+        &DatabaseSettings::reserve_pool_size,
+        settings.reserve_pool_size
+    );
+    return own_or(find_user(settings, user), &UserSettings::reserve_pool_size, size);
+}
+
+int effective_min_pool_size(
+    const Settings& settings, std::string_view database, std::string_view user
+) {
+    int minimum = own_or(
+        find_database(settings, database), &DatabaseSettings::min_pool_size, settings.min_pool_size
+    );
+    int size = effective_pool_size(settings, database, user);
+    return size == 0 ? minimum : std::min(minimum, size);
+}
+
+Milliseconds effective_server_lifetime(const Settings& settings, std::string_view database) {
+    return own_or(
+        find_database(settings, database),
+        &DatabaseSettings::server_lifetime,
+        settings.server_lifetime
+    );
+}
+
+int effective_max_db_connections(const Settings& settings, std::string_view database) {
+    return positive_or(
+        find_database(settings, database),
+        &DatabaseSettings::max_db_connections,
+        settings.max_db_connections
+    );
+}
+
+int effective_max_db_client_connections(const Settings& settings, std::string_view database) {
+    return positive_or(
+        find_database(settings, database),
+        &DatabaseSettings::max_db_client_connections,
+        settings.max_db_client_connections
+    );
+}
+
+int effective_max_user_connections(const Settings& settings, std::string_view user) {
+    return positive_or(
+        find_user(settings, user),
+        &UserSettings::max_user_connections,
+        settings.max_user_connections
+    );
+}
+
+int effective_max_user_client_connections(const Settings& settings, std::string_view user) {
+    return positive_or(
+        find_user(settings, user),
+        &UserSettings::max_user_client_connections,
+        settings.max_user_client_connections
+    );
+}
+
+Milliseconds effective_query_timeout(const Settings& settings, std::string_view user) {
+    return positive_or(
+        find_user(settings, user), &UserSettings::query_timeout, settings.query_timeout
+    );
+}
+
+Milliseconds effective_idle_transaction_timeout(const Settings& settings, std::string_view user) {
+    return positive_or(
+        find_user(settings, user),
+        &UserSettings::idle_transaction_timeout,
+        settings.idle_transaction_timeout
+    );
+}
+
+Milliseconds effective_transaction_timeout(const Settings& settings, std::string_view user) {
+    return positive_or(
+        find_user(settings, user), &UserSettings::transaction_timeout, settings.transaction_timeout
+    );
+}
+
+Milliseconds effective_client_idle_timeout(const Settings& settings, std::string_view user) {
+    return positive_or(
+        find_user(settings, user), &UserSettings::client_idle_timeout, settings.client_idle_timeout
+    );
+}
+
+}  // namespace weir::conf

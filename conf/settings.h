@@ -1,0 +1,227 @@
+// Settings: everything that can be configured, as plain structs whose initialisers are the
+// defaults.
+//
+// Names and meanings are PgBouncer's wherever PgBouncer has the setting. What a key is called, its
+// range, whether it can change while running and its one sentence of documentation are in the
+// tables of conf/keys.h; here stand only the values and what their numbers mean. A setting that is
+// not here does not act: load_pgbouncer_ini accepts it with a warning, load_toml refuses it.
+#pragma once
+
+#include "conf/secret.h"
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace weir::conf {
+
+using Milliseconds = std::chrono::milliseconds;
+
+enum class PoolMode { session, transaction, statement };
+
+enum class AuthType {
+    trust,          // the name is believed
+    any,            // the name is ignored; every database has a forced user
+    plain,          // password in clear text
+    md5,            // MD5, or SCRAM for a user whose secret is a SCRAM secret
+    scram_sha_256,  // SCRAM only
+};
+
+enum class SslMode { disable, allow, prefer, require, verify_ca, verify_full };
+
+std::string_view to_string(PoolMode mode);
+std::string_view to_string(AuthType type);
+std::string_view to_string(SslMode mode);
+
+// One [databases.NAME]. What is empty is inherited from Settings (or, for dbname, from the name).
+struct DatabaseSettings {
+    // One host name, address, directory of a Unix socket ("/...") or abstract socket ("@...").
+    // Empty: the Unix socket in Settings::unix_socket_dir.
+    std::string host;
+    int port = 5432;                    // 1..65535; also the number of a Unix socket
+    std::optional<std::string> dbname;  // name on the server
+    std::optional<std::string> user;    // forced user: all clients share one pool under this name
+    std::optional<Secret> password;     // of the forced user
+    std::optional<int> pool_size;       // 0 = unlimited
+    std::optional<int> min_pool_size;
+    std::optional<int> reserve_pool_size;
+    std::string connect_query;  // run once on each new server connection; empty = none
+    std::optional<PoolMode> pool_mode;
+    std::optional<int> max_db_connections;         // 0 = inherited
+    std::optional<int> max_db_client_connections;  // 0 = inherited
+    std::optional<Milliseconds> server_lifetime;   // 0 = a connection is used once
+    std::optional<std::string> client_encoding;    // sent in the startup packet to the server
+    std::optional<std::string> datestyle;          // sent in the startup packet to the server
+    std::optional<std::string> timezone;           // sent in the startup packet to the server
+
+    bool operator==(const DatabaseSettings&) const = default;
+};
+
+// One [users.NAME]. What is empty is inherited; a limit or timeout of 0 is inherited too.
+struct UserSettings {
+    std::optional<int> pool_size;  // 0 = unlimited
+    std::optional<int> reserve_pool_size;
+    std::optional<PoolMode> pool_mode;
+    std::optional<int> max_user_connections;
+    std::optional<int> max_user_client_connections;
+    std::optional<Milliseconds> query_timeout;
+    std::optional<Milliseconds> idle_transaction_timeout;
+    std::optional<Milliseconds> transaction_timeout;
+    std::optional<Milliseconds> client_idle_timeout;
+
+    bool operator==(const UserSettings&) const = default;
+};
+
+// All settings of one process. A loaded Settings has passed conf/validate.h; it is handed around as
+// an immutable snapshot and replaced as a whole by RELOAD and SET.
+struct Settings {
+    // Workers
+    int workers = 0;          // worker threads; 0 = conf/machine.h's workers_for_this_machine()
+    bool defer_begin = true;  // a lone BEGIN takes no server until the first statement
+
+    // Listening
+    std::vector<std::string> listen_addr;  // addresses or names, "*" = all; empty = no TCP
+    int listen_port = 6432;                // 1..65535; also the number of the Unix socket
+    int listen_backlog = 128;              // of listen(2)
+    bool so_reuseport = false;
+    std::string unix_socket_dir = "/tmp";  // "@..." = abstract; empty = no Unix socket
+    int unix_socket_mode = 0777;           // permission bits
+    std::string unix_socket_group;         // group name or number; empty = unchanged
+
+    // Pools
+    PoolMode pool_mode = PoolMode::transaction;  // an ini file without pool_mode: session
+    int max_client_conn = 100;
+    int default_pool_size = 20;  // servers per pool (database, user); 0 = unlimited
+    int min_pool_size = 0;
+    int reserve_pool_size = 0;  // further servers once a client waited too long
+    Milliseconds reserve_pool_timeout =
+        std::chrono::seconds(5);          // how long that is; 0 = the reserve is off
+    int max_db_connections = 0;           // servers per database; 0 = unlimited
+    int max_db_client_connections = 0;    // clients per database; 0 = unlimited
+    int max_user_connections = 0;         // servers per user; 0 = unlimited
+    int max_user_client_connections = 0;  // clients per user; 0 = unlimited
+    bool server_round_robin = false;      // false: the server used last is lent first
+    std::vector<std::string> ignore_startup_parameters;  // lower case
+    bool application_name_add_host = false;
+    int max_prepared_statements = 200;  // kept per server connection; 0 = not tracked
+
+    // Authentication
+    AuthType auth_type = AuthType::md5;
+    std::string auth_file;        // userlist.txt; empty = none
+    int scram_iterations = 4096;  // for SCRAM secrets made from plain passwords
+    std::vector<std::string> admin_users;
+    std::vector<std::string> stats_users;
+
+    // Log and statistics
+    std::string logfile;  // empty = stderr only
+    std::string pidfile;  // empty = none
+    bool log_connections = true;
+    bool log_disconnections = true;
+    bool log_pooler_errors = true;
+    bool log_stats = true;
+    Milliseconds stats_period = std::chrono::seconds(60);  // at least 1 s
+    int verbose = 0;                                       // 0..3
+
+    // Server connections
+    std::string server_reset_query = "DISCARD ALL";              // empty = none
+    bool server_reset_query_always = false;                      // also outside session mode
+    Milliseconds server_check_delay = std::chrono::seconds(30);  // 0 = check before every use
+    // "<empty>" = an empty query, as in PgBouncer; "" = no check.
+    std::string server_check_query = "<empty>";
+    Milliseconds server_lifetime = std::chrono::seconds(3600);     // 0 = a connection is used once
+    Milliseconds server_idle_timeout = std::chrono::seconds(600);  // 0 = never
+    Milliseconds server_connect_timeout = std::chrono::seconds(15);  // connect and login together
+    Milliseconds server_login_retry =
+        std::chrono::seconds(15);                         // pause after a failed login; 0 = none
+    Milliseconds dns_max_ttl = std::chrono::seconds(15);  // how long an address is believed
+
+    // Timeouts (0 = off)
+    Milliseconds client_login_timeout = std::chrono::seconds(60);
+    Milliseconds query_wait_notify = std::chrono::seconds(5);
+    Milliseconds query_timeout = std::chrono::seconds(0);
+    Milliseconds query_wait_timeout = std::chrono::seconds(120);
+    Milliseconds cancel_wait_timeout = std::chrono::seconds(10);
+    Milliseconds client_idle_timeout = std::chrono::seconds(0);
+    Milliseconds idle_transaction_timeout = std::chrono::seconds(0);
+    Milliseconds transaction_timeout = std::chrono::seconds(0);
+
+    // TLS towards clients. Protocols and ciphers: see conf/tls_options.h.
+    SslMode client_tls_sslmode = SslMode::disable;
+    std::string client_tls_key_file;
+    std::string client_tls_cert_file;
+    std::string client_tls_ca_file;
+    std::string client_tls_protocols = "secure";
+    std::string client_tls_ciphers = "default";
+    std::string client_tls13_ciphers;  // empty = OpenSSL's own
+    std::string client_tls_ecdhcurve = "auto";
+
+    // TLS towards servers
+    SslMode server_tls_sslmode = SslMode::prefer;
+    std::string server_tls_key_file;
+    std::string server_tls_cert_file;
+    std::string server_tls_ca_file;
+    std::string server_tls_protocols = "secure";
+    std::string server_tls_ciphers = "default";
+    std::string server_tls13_ciphers;
+
+    // Network
+    int max_packet_size = 2147483647;                      // bytes of one message
+    bool tcp_keepalive = true;                             // on client and server connections
+    int tcp_keepcnt = 0;                                   // probes; 0 = the system's own
+    Milliseconds tcp_keepidle = std::chrono::seconds(0);   // whole seconds; 0 = the system's own
+    Milliseconds tcp_keepintvl = std::chrono::seconds(0);  // whole seconds; 0 = the system's own
+    Milliseconds tcp_user_timeout =
+        Milliseconds(0);  // a bare number in a file means ms; 0 = the system's own
+
+    // By name as clients use it. "*" stands for every database that is not listed.
+    std::map<std::string, DatabaseSettings, std::less<>> databases;
+    std::map<std::string, UserSettings, std::less<>> users;
+
+    bool operator==(const Settings&) const = default;
+};
+
+// Names that belong to the console, never to a database.
+bool is_console_database(std::string_view name);
+
+// The settings of `name`: its own entry, else "*", else nullptr. Lives as long as `settings`.
+const DatabaseSettings* find_database(const Settings& settings, std::string_view name);
+
+// The settings of `user`, or nullptr. Lives as long as `settings`.
+const UserSettings* find_user(const Settings& settings, std::string_view user);
+
+// The database's name on the server: dbname, else `name`, which a client asked for.
+std::string_view server_dbname(const DatabaseSettings& database, std::string_view name);
+
+// host, or unix_socket_dir where host is empty.
+std::string_view server_host(const Settings& settings, const DatabaseSettings& database);
+
+// What holds for one database and one user after all precedence rules. `user` is the name the pool
+// runs under (the forced user, where there is one). A database without an entry has the globals.
+// pool mode, pool size, reserve: user, else database, else global.
+PoolMode effective_pool_mode(
+    const Settings& settings, std::string_view database, std::string_view user
+);
+int effective_pool_size(const Settings& settings, std::string_view database, std::string_view user);
+int effective_reserve_pool_size(
+    const Settings& settings, std::string_view database, std::string_view user
+);
+// The database's, else the global. Never above effective_pool_size, which a user may have lowered.
+int effective_min_pool_size(
+    const Settings& settings, std::string_view database, std::string_view user
+);
+Milliseconds effective_server_lifetime(const Settings& settings, std::string_view database);
+// Limits: the own value if it is above 0, else the global; 0 = unlimited.
+int effective_max_db_connections(const Settings& settings, std::string_view database);
+int effective_max_db_client_connections(const Settings& settings, std::string_view database);
+int effective_max_user_connections(const Settings& settings, std::string_view user);
+int effective_max_user_client_connections(const Settings& settings, std::string_view user);
+// Timeouts: the user's if it is above 0, else the global; 0 = off.
+Milliseconds effective_query_timeout(const Settings& settings, std::string_view user);
+Milliseconds effective_idle_transaction_timeout(const Settings& settings, std::string_view user);
+Milliseconds effective_transaction_timeout(const Settings& settings, std::string_view user);
+Milliseconds effective_client_idle_timeout(const Settings& settings, std::string_view user);
+
+}  // namespace weir::conf
