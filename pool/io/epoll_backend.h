@@ -1,0 +1,36 @@
+// EpollBackend: one epoll set and one eventfd to wake it.
+#pragma once
+
+#include "pool/io/io_backend.h"
+
+#include <vector>
+
+#include <sys/epoll.h>
+
+namespace weir::pool {
+
+class EpollBackend final : public IoBackend {
+public:
+    // Throws std::system_error if the kernel has no descriptors left.
+    EpollBackend();
+    EpollBackend(const EpollBackend&) = delete;
+    EpollBackend& operator=(const EpollBackend&) = delete;
+    ~EpollBackend() override;
+
+    void add(int descriptor, std::uint64_t key) override;
+    void want_write(int descriptor, std::uint64_t key, bool wanted) override;
+    void remove(int descriptor) override;
+    std::size_t wait(std::span<IoEvent> events, std::optional<Duration> timeout) override;
+    void wake() override;
+    IoResult recv(int descriptor, std::span<std::byte> buffer) override;
+    IoResult send(int descriptor, Bytes bytes) override;
+    void close(int descriptor) override;
+    TimePoint now() override { return Clock::now(); }
+
+private:
+    int epoll_ = -1;
+    int wake_ = -1;
+    std::vector<epoll_event> events_;
+};
+
+}  // namespace weir::pool

@@ -1,0 +1,250 @@
+#include "pool/io/event_loop.h"
+
+#include <cassert>
+
+namespace weir::pool {
+
+Channel& Channel::operator=(Channel&& other) noexcept {
+    if (this != &other) {
+        close();
+        loop_ = std::exchange(other.loop_, nullptr);
+        slot_ = std::exchange(other.slot_, nullptr);
+        key_ = std::exchange(other.key_, 0);
+    }
+    return *this;
+}
+
+Channel::~Channel() {
+    close();
+}
+
+IoResult Channel::read(std::span<std::byte> buffer) {
+    if (!slot_->readable) return {IoStatus::want_read};
+    if (slot_->transport.is_tls()) {
+        auto result = slot_->transport.read(buffer);
+        // TLS 1.3 key updates may have to write first; the peer's answer makes it readable again.
+        if (result.status == IoStatus::want_write) result.status = IoStatus::want_read;
+        if (result.status == IoStatus::want_read) slot_->readable = false;
+        return result;
+    }
+    const auto result = loop_->backend_->recv(slot_->transport.descriptor(), buffer);
+    // A short read has emptied the socket: the next byte, or the end, is a new edge. Only an end
+    // that has been announced already needs one more read.
+    if (result.status == IoStatus::want_read ||
+        (result.status == IoStatus::ok && result.size < buffer.size() && !slot_->hangup)) {
+        slot_->readable = false;
+    }
+    return result;
+}
+
+IoResult Channel::write(Bytes bytes) {
+    if (!slot_->writable) return {IoStatus::want_write};
+    const int descriptor = slot_->transport.descriptor();
+    const bool tls = slot_->transport.is_tls();
+    const auto result = tls ? slot_->transport.write(bytes) : loop_->backend_->send(descriptor, bytes);
+    const bool blocked =
+        result.status == IoStatus::want_write ||
+        (result.status == IoStatus::ok && result.size < bytes.size() && !tls);
+    if (blocked) {
+        slot_->writable = false;
+        slot_->write_events = true;
+        loop_->backend_->want_write(descriptor, key_, true);
+    } else if (slot_->write_events) {
+        slot_->write_events = false;
+        loop_->backend_->want_write(descriptor, key_, false);
+    }
+    return result;
+}
+
+void Channel::close() {
+    if (loop_ == nullptr) return;
+    const int descriptor = slot_->transport.descriptor();
+    if (descriptor >= 0) {
+        loop_->backend_->remove(descriptor);
+        if (slot_->transport.is_tls()) {
+            slot_->transport.close();
+        } else {
+            slot_->transport.release();
+            loop_->backend_->close(descriptor);
+        }
+    }
+    loop_->free_slot(key_);
+    loop_ = nullptr;
+}
+
+Transport Channel::detach() {
+    loop_->backend_->remove(slot_->transport.descriptor());
+    Transport transport = std::move(slot_->transport);
+    loop_->free_slot(key_);
+    loop_ = nullptr;
+    return transport;
+}
+
+EventLoop::EventLoop(std::unique_ptr<IoBackend> backend)
+    : backend_(std::move(backend)),
+      now_(backend_->now()),
+      events_(256),
+      read_buffer_(buffer_size) {}
+
+EventLoop::~EventLoop() = default;
+
+void EventLoop::run() {
+    while (!stopped_.load(std::memory_order_acquire)) run_once(true);
+}
+
+void EventLoop::run_once(bool block) {
+    run_mailbox();
+    run_resumed();
+    const auto count = backend_->wait(events_, wait_limit(block));
+    now_ = backend_->now();
+    for (std::size_t i = 0; i < count; ++i) {
+        dispatch(events_[i]);
+        run_resumed();
+    }
+    timers_.run(now_);
+    run_mailbox();
+    run_resumed();
+}
+
+std::optional<Duration> EventLoop::wait_limit(bool block) const {
+    if (!block || !resumed_.empty()) return Duration::zero();
+    // A post() that comes after this look wakes the wait by the backend.
+    if (mailbox_filled_.load(std::memory_order_acquire) ||
+        stopped_.load(std::memory_order_acquire)) {
+        return Duration::zero();
+    }
+    const auto next = timers_.next();
+    if (!next) return std::nullopt;
+    return std::max(*next - now_, Duration::zero());
+}
+
+void EventLoop::stop() {
+    stopped_.store(true, std::memory_order_release);
+    backend_->wake();
+}
+
+void EventLoop::post(UniqueFunction work) {
+    {
+        const std::lock_guard lock(mailbox_mutex_);
+        mailbox_.push_back(std::move(work));
+        if (mailbox_filled_.exchange(true, std::memory_order_acq_rel)) return;
+    }
+    backend_->wake();
+}
+
+void EventLoop::wake_channel(std::uint64_t key) {
+    {
+        const std::lock_guard lock(mailbox_mutex_);
+        woken_.push_back(key);
+        if (mailbox_filled_.exchange(true, std::memory_order_acq_rel)) return;
+    }
+    backend_->wake();
+}
+
+void EventLoop::run_mailbox() {
+    if (stolen_filled_.load(std::memory_order_acquire)) free_stolen();
+    if (!mailbox_filled_.load(std::memory_order_acquire)) return;
+    {
+        const std::lock_guard lock(mailbox_mutex_);
+        mail_.swap(mailbox_);
+        mail_woken_.swap(woken_);
+        mailbox_filled_.store(false, std::memory_order_release);
+    }
+    for (auto& work : mail_) work();
+    mail_.clear();
+    for (const auto key : mail_woken_) {
+        if (auto* slot = find(key)) slot->handler->on_wake();
+    }
+    mail_woken_.clear();
+}
+
+void EventLoop::run_resumed() {
+    // Who is resumed may resume others; those run in the same round, in order.
+    while (!resumed_.empty()) {
+        resuming_.swap(resumed_);
+        for (const auto key : resuming_) {
+            if (auto* slot = find(key)) slot->handler->on_wake();
+        }
+        resuming_.clear();
+    }
+}
+
+void EventLoop::dispatch(const IoEvent& event) {
+    auto* slot = find(event.key);
+    if (slot == nullptr) return;
+    slot->readable |= event.readable;
+    slot->hangup |= event.hangup;
+    slot->writable |= event.writable;
+    slot->handler->on_ready(event.key);
+}
+
+Channel EventLoop::add(
+    Transport transport, ChannelHandler& handler, std::shared_ptr<void> keep_alive
+) {
+    std::size_t index;
+    if (free_slots_.empty()) {
+        index = slots_.size();
+        slots_.push_back(std::make_unique<Slot>());
+    } else {
+        index = free_slots_.back();
+        free_slots_.pop_back();
+    }
+    auto& slot = *slots_[index];
+    slot.transport = std::move(transport);
+    slot.handler = &handler;
+    slot.keep_alive = std::move(keep_alive);
+    slot.used = true;
+    slot.readable = true;
+    slot.writable = true;
+    slot.hangup = false;
+    slot.write_events = false;
+    Channel channel;
+    channel.loop_ = this;
+    channel.slot_ = &slot;
+    channel.key_ = key_of(index, slot.generation);
+    backend_->add(slot.transport.descriptor(), channel.key_);
+    return channel;
+}
+
+Transport EventLoop::steal(Channel& channel) {
+    auto* slot = channel.slot_;
+    backend_->remove(slot->transport.descriptor());
+    Transport transport = std::move(slot->transport);
+    {
+        const std::lock_guard lock(mailbox_mutex_);
+        stolen_.push_back(channel.key_);
+        stolen_filled_.store(true, std::memory_order_release);
+    }
+    channel.loop_ = nullptr;
+    return transport;
+}
+
+void EventLoop::free_stolen() {
+    std::vector<std::uint64_t> keys;
+    {
+        const std::lock_guard lock(mailbox_mutex_);
+        keys.swap(stolen_);
+        stolen_filled_.store(false, std::memory_order_release);
+    }
+    for (const auto key : keys) free_slot(key);
+}
+
+EventLoop::Slot* EventLoop::find(std::uint64_t key) {
+    const auto index = static_cast<std::size_t>(key & 0xffffffffU);
+    if (index >= slots_.size()) return nullptr;
+    auto& slot = *slots_[index];
+    return slot.used && slot.generation == key >> 32 ? &slot : nullptr;
+}
+
+void EventLoop::free_slot(std::uint64_t key) {
+    auto* slot = find(key);
+    if (slot == nullptr) return;
+    slot->used = false;
+    ++slot->generation;
+    slot->transport = Transport();
+    // The last reference may destroy objects that look at the loop: let it go last.
+    const auto keep_alive = std::move(slot->keep_alive);
+    free_slots_.push_back(static_cast<std::size_t>(key & 0xffffffffU));
+}
+
+}  // namespace weir::pool
