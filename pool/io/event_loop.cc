@@ -80,8 +80,15 @@ Transport Channel::detach() {
     return transport;
 }
 
+namespace {
+
+std::atomic<unsigned> next_loop_number{0};
+
+}  // namespace
+
 EventLoop::EventLoop(std::unique_ptr<IoBackend> backend)
-    : backend_(std::move(backend)),
+    : number_(next_loop_number.fetch_add(1, std::memory_order_relaxed)),
+      backend_(std::move(backend)),
       now_(backend_->now()),
       events_(256),
       read_buffer_(buffer_size) {}
@@ -153,7 +160,7 @@ void EventLoop::run_mailbox() {
     for (auto& work : mail_) work();
     mail_.clear();
     for (const auto key : mail_woken_) {
-        if (auto* slot = find(key)) slot->handler->on_wake();
+        if (auto* slot = find(key)) slot->handler->on_wake(key);
     }
     mail_woken_.clear();
 }
@@ -163,7 +170,7 @@ void EventLoop::run_resumed() {
     while (!resumed_.empty()) {
         resuming_.swap(resumed_);
         for (const auto key : resuming_) {
-            if (auto* slot = find(key)) slot->handler->on_wake();
+            if (auto* slot = find(key)) slot->handler->on_wake(key);
         }
         resuming_.clear();
     }
@@ -230,7 +237,7 @@ void EventLoop::free_stolen() {
 }
 
 EventLoop::Slot* EventLoop::find(std::uint64_t key) {
-    const auto index = static_cast<std::size_t>(key & 0xffffffffU);
+    const auto index = index_of(key);
     if (index >= slots_.size()) return nullptr;
     auto& slot = *slots_[index];
     return slot.used && slot.generation == key >> 32 ? &slot : nullptr;
@@ -244,7 +251,7 @@ void EventLoop::free_slot(std::uint64_t key) {
     slot->transport = Transport();
     // The last reference may destroy objects that look at the loop: let it go last.
     const auto keep_alive = std::move(slot->keep_alive);
-    free_slots_.push_back(static_cast<std::size_t>(key & 0xffffffffU));
+    free_slots_.push_back(index_of(key));
 }
 
 }  // namespace weir::pool

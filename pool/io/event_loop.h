@@ -29,7 +29,7 @@ public:
     // Something changed: bytes, an end, or room to write. read() and write() tell what.
     virtual void on_ready(std::uint64_t channel) = 0;
     // Somebody called EventLoop::wake_channel() or resume_later() for this channel.
-    virtual void on_wake() {}
+    virtual void on_wake(std::uint64_t channel) = 0;
 
 protected:
     ~ChannelHandler() = default;
@@ -135,9 +135,13 @@ private:
 
     using Slot = Channel::Slot;
 
-    static std::uint64_t key_of(std::size_t index, std::uint32_t generation) {
-        return std::uint64_t{generation} << 32 | index;
+    // Generation, number of the loop, index: unique among all loops, so that a stale event of a
+    // stream that has moved is never taken for one of its new registration.
+    std::uint64_t key_of(std::size_t index, std::uint32_t generation) const {
+        return std::uint64_t{generation} << 32 | std::uint64_t{number_ & 0xffU} << 24 | index;
     }
+
+    static std::size_t index_of(std::uint64_t key) { return key & 0xffffffU; }
 
     Slot* find(std::uint64_t key);
     void free_slot(std::uint64_t key);
@@ -147,6 +151,7 @@ private:
     void dispatch(const IoEvent& event);
     std::optional<Duration> wait_limit(bool block) const;
 
+    const unsigned number_;
     std::unique_ptr<IoBackend> backend_;
     std::vector<std::unique_ptr<Slot>> slots_;
     std::vector<std::size_t> free_slots_;

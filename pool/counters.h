@@ -1,0 +1,38 @@
+// Counter: a plain number with one writer and any reader. PoolCounters: what one worker has done
+// for one pool; the console adds the workers' up.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace weir::pool {
+
+// One thread adds, any thread reads. No read-modify-write: the writer is alone.
+class Counter {
+public:
+    void add(std::uint64_t amount) {
+        value_.store(value_.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+    }
+
+    std::uint64_t value() const { return value_.load(std::memory_order_relaxed); }
+
+private:
+    std::atomic<std::uint64_t> value_{0};
+};
+
+// Times in microseconds.
+struct alignas(64) PoolCounters {
+    Counter server_assignments;
+    Counter transactions;
+    Counter queries;
+    Counter bytes_received;  // from clients
+    Counter bytes_sent;      // to clients
+    Counter transaction_time;
+    Counter query_time;
+    Counter wait_time;
+    Counter client_parses;
+    Counter server_parses;
+    Counter binds;
+};
+
+}  // namespace weir::pool

@@ -1,0 +1,137 @@
+// ServerConnection: one authenticated session on a PostgreSQL server.
+//
+// Its state is guarded by its pool's lock. Everything about the conversation belongs to whoever
+// holds it: the session it is lent to, on that session's worker; or nobody, while it is idle.
+#pragma once
+
+#include "pool/io/event_loop.h"
+#include "protocol/expected_replies.h"
+#include "protocol/parameter_set.h"
+#include "protocol/statement_catalog.h"
+
+#include <boost/intrusive/list.hpp>
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace weir::pool {
+
+class ServerPool;
+
+enum class ServerState : std::uint8_t {
+    idle,
+    active,          // lent to a session, or being reset after one
+    testing,         // idle, and something came from it
+    being_canceled,  // given back, but a cancel of ours may still be under way to it
+    closing,         // told to leave; PostgreSQL may still have the backend
+};
+
+std::string_view text(ServerState state);
+
+// Why a server was closed. For log, console and metrics alike.
+enum class CloseReason : std::uint8_t {
+    lifetime,
+    idle_timeout,
+    server_closed,
+    client_pinned,
+    protocol_violation,
+    io_error,
+    reset_failed,
+    reconnect,
+    configuration_changed,
+    over_limit,
+    check_failed,
+    cancel_uncertain,
+    killed,
+    shutdown,
+    used_once,
+    room_for_other_pool,
+    last = room_for_other_pool,
+};
+
+std::string_view text(CloseReason reason);
+
+// What a login learnt about a server; immutable afterwards.
+struct ServerIdentity {
+    std::string address;
+    int port = 0;
+    std::string local_address;
+    int local_port = 0;
+    std::string tls;  // "TLSv1.3/..." or empty
+    protocol::CancelKey cancel_key;
+    // ParameterStatus in the order they came, the server's facts among them.
+    std::vector<std::pair<std::string, std::string>> welcome;
+};
+
+class ServerConnection final : public ChannelHandler,
+                               public std::enable_shared_from_this<ServerConnection>,
+                               public boost::intrusive::list_base_hook<> {
+public:
+    ServerConnection(ServerPool& pool, ServerIdentity identity, Transport transport);
+
+    ServerPool& pool() const { return *pool_; }
+    const ServerIdentity& identity() const { return identity_; }
+    std::uint64_t id() const { return id_; }
+    TimePoint connected_at() const { return connected_at_; }
+
+    // Holder: puts the stream on `loop` for `handler`, registering it there if it is not yet.
+    void attach(EventLoop& loop, ChannelHandler& handler);
+    bool attached() const { return static_cast<bool>(channel); }
+    // Holder: takes the stream off its loop.
+    void detach();
+    // Makes the parameters that PostgreSQL reported the server's own; for a new value of one.
+    void report_parameter(std::string_view name, std::string_view value);
+
+    // --- the holder's ---
+    Channel channel;
+    protocol::ExpectedReplies expected;
+    protocol::PreparedSet prepared;
+    protocol::ParameterSetRef parameters;
+    // Settings of which it is not known whether they hold: the transaction they joined failed.
+    std::vector<std::string> uncertain;
+    protocol::TransactionStatus status = protocol::TransactionStatus::idle;
+    // An incomplete message that was read.
+    std::string partial;
+    // Whose unnamed statement it has: (session id, serial); 0 = none of ours.
+    std::uint64_t unnamed_owner = 0;
+    std::uint64_t unnamed_serial = 0;
+    // The last session that may have advanced a sequence here: lastval() would tell its value.
+    std::uint64_t sequence_user = 0;
+
+    // --- the holder's, read by the console ---
+    std::atomic<std::uint64_t> client_id{0};
+    std::atomic<TimePoint::rep> request_since{0};
+
+    // --- guarded by the pool's lock ---
+    ServerState state = ServerState::active;
+    CloseReason close_reason = CloseReason::lifetime;
+    unsigned home = 0;            // worker on whose idle list it is
+    std::uint64_t epoch = 0;      // counts changes of state or holder
+    std::uint64_t generation = 0;  // of the pool when it was opened; older ones are dirty
+    unsigned cancels = 0;          // cancel connections of ours under way
+    bool used = false;             // a session had it
+    std::optional<CloseReason> doomed;  // closed as soon as it is given back
+    Duration lifetime{};
+    TimePoint last_used{};
+    Transport floating;  // the stream while it is on no loop
+
+    // Idle: something came from the server.
+    void on_ready(std::uint64_t key) override;
+    void on_wake(std::uint64_t key) override { on_ready(key); }
+
+private:
+    bool read_while_idle();
+
+    ServerPool* pool_;
+    ServerIdentity identity_;
+    std::uint64_t id_;
+    TimePoint connected_at_;
+};
+
+using ServerRef = std::shared_ptr<ServerConnection>;
+
+}  // namespace weir::pool
