@@ -1,0 +1,611 @@
+#include "conf/keys.h"
+
+#include <array>
+#include <limits>
+#include <type_traits>
+
+namespace weir::conf {
+
+namespace {
+
+constexpr std::array<std::string_view, 3> pool_modes{"session", "transaction", "statement"};
+constexpr std::array<std::string_view, 5> auth_types{
+    "trust", "any", "plain", "md5", "scram-sha-256"};
+constexpr std::array<std::string_view, 6> ssl_modes{
+    "disable", "allow", "prefer", "require", "verify-ca", "verify-full"};
+
+template <class T>
+struct Unwrap {
+    using type = T;
+    static constexpr bool optional = false;
+};
+
+template <class T>
+struct Unwrap<std::optional<T>> {
+    using type = T;
+    static constexpr bool optional = true;
+};
+
+template <class T>
+Value to_value(const T& member) {
+    if constexpr (Unwrap<T>::optional) {
+        return member ? to_value(*member) : Value{};
+    } else if constexpr (std::is_enum_v<T>) {
+        return Choice{static_cast<std::size_t>(member)};
+    } else if constexpr (std::is_same_v<T, int>) {
+        return std::int64_t{member};
+    } else {
+        return member;
+    }
+}
+
+template <class T>
+T from_value(const Value& value) {
+    if constexpr (Unwrap<T>::optional) {
+        if (std::holds_alternative<std::monostate>(value)) return std::nullopt;
+        return from_value<typename Unwrap<T>::type>(value);
+    } else if constexpr (std::is_enum_v<T>) {
+        return static_cast<T>(std::get<Choice>(value).index);
+    } else if constexpr (std::is_same_v<T, int>) {
+        return static_cast<int>(std::get<std::int64_t>(value));
+    } else {
+        return std::get<T>(value);
+    }
+}
+
+template <class T>
+constexpr std::span<const std::string_view> choices_of() {
+    if constexpr (std::is_same_v<T, PoolMode>) return pool_modes;
+    if constexpr (std::is_same_v<T, AuthType>) return auth_types;
+    if constexpr (std::is_same_v<T, SslMode>) return ssl_modes;
+    return {};
+}
+
+constexpr std::int64_t most = std::numeric_limits<int>::max();
+constexpr std::int64_t year_ms = 365LL * 24 * 3600 * 1000;
+
+// The rule that follows from a member's type; the table refines it where that is not all.
+template <class T>
+Rule rule_for() {
+    using Plain = typename Unwrap<T>::type;
+    Rule rule;
+    if constexpr (std::is_same_v<Plain, bool>) {
+        rule.kind = Kind::boolean;
+    } else if constexpr (std::is_same_v<Plain, int>) {
+        rule.kind = Kind::integer;
+        rule.high = most;
+    } else if constexpr (std::is_same_v<Plain, Milliseconds>) {
+        rule.kind = Kind::duration;
+        rule.high = year_ms;
+    } else if constexpr (std::is_same_v<Plain, std::string>) {
+        rule.kind = Kind::text;
+    } else if constexpr (std::is_same_v<Plain, Secret>) {
+        rule.kind = Kind::secret;
+    } else if constexpr (std::is_same_v<Plain, std::vector<std::string>>) {
+        rule.kind = Kind::list;
+    } else {
+        rule.kind = Kind::choice;
+        rule.choices = choices_of<Plain>();
+    }
+    return rule;
+}
+
+template <class Member>
+struct OwnerOf;
+
+template <class Owner, class T>
+struct OwnerOf<T Owner::*> {
+    using owner = Owner;
+    using type = T;
+};
+
+template <auto member>
+auto key(std::string_view name, std::string_view doc) {
+    using Owner = typename OwnerOf<decltype(member)>::owner;
+    using T = typename OwnerOf<decltype(member)>::type;
+    Key<Owner> key;
+    key.name = name;
+    key.doc = doc;
+    key.rule = rule_for<T>();
+    key.get = [](const Owner& owner) {
+        return to_value(owner.*member);
+    };
+    key.set = [](Owner& owner, const Value& value) {
+        owner.*member = from_value<T>(value);
+    };
+    return key;
+}
+
+template <class Owner>
+Key<Owner> ranged(std::int64_t low, std::int64_t high, Key<Owner> key) {
+    key.rule.low = low;
+    key.rule.high = high;
+    return key;
+}
+
+template <class Owner>
+Key<Owner> restart(Key<Owner> key) {
+    key.live = false;
+    return key;
+}
+
+Key<Settings> octal(Key<Settings> key) {
+    key.rule.kind = Kind::octal;
+    key.rule.high = 0777;
+    return key;
+}
+
+// The kernel's own limit for TCP_KEEPIDLE and TCP_KEEPINTVL is 32767 s.
+Key<Settings> kernel_seconds(Key<Settings> key) {
+    key.rule.whole_units = true;
+    key.rule.high = 32767 * 1000;
+    return key;
+}
+
+Key<Settings> in_milliseconds(Key<Settings> key) {
+    key.rule.unit = Milliseconds(1);
+    key.rule.high = most;
+    return key;
+}
+
+Key<Settings> lower_case(Key<Settings> key) {
+    key.rule.lower_case = true;
+    return key;
+}
+
+using Keys = std::vector<Key<Settings>>;
+
+void add(Keys& keys, std::string_view group, Keys members) {
+    for (Key<Settings>& member : members) {
+        member.group = group;
+        keys.push_back(std::move(member));
+    }
+}
+
+using S = Settings;
+
+Keys listening() {
+    return {
+        restart(ranged(
+            0,
+            1024,
+            key<&S::workers>(
+                "workers",
+                "Worker threads; 0 means one per core this process may use (CPU affinity and the "
+                "cgroup's cpu.max count)."
+            )
+        )),
+        restart(key<&S::listen_addr>(
+            "listen_addr",
+            "Addresses or names to listen on for TCP, \"*\" for all; empty means the Unix socket "
+            "only."
+        )),
+        restart(ranged(
+            1,
+            65535,
+            key<&S::listen_port>(
+                "listen_port", "Port for TCP, and the number in the Unix socket's name."
+            )
+        )),
+        restart(ranged(
+            1,
+            65535,
+            key<&S::listen_backlog>(
+                "listen_backlog", "Connections the kernel queues before they are accepted."
+            )
+        )),
+        restart(
+            key<&S::so_reuseport>("so_reuseport", "Lets several processes listen on the same port.")
+        ),
+        restart(key<&S::unix_socket_dir>(
+            "unix_socket_dir",
+            "Directory of the Unix socket, also the default for servers; \"@name\" is an abstract "
+            "socket, empty means none."
+        )),
+        restart(octal(
+            key<&S::unix_socket_mode>("unix_socket_mode", "File mode of the Unix socket, octal.")
+        )),
+        restart(key<&S::unix_socket_group>(
+            "unix_socket_group", "Group of the Unix socket; empty leaves it as it is."
+        )),
+    };
+}
+
+Keys pooling() {
+    return {
+        key<&S::pool_mode>(
+            "pool_mode",
+            "When a server goes back to the pool: after the client's session, each transaction or "
+            "each statement."
+        ),
+        key<&S::defer_begin>(
+            "defer_begin",
+            "A lone BEGIN takes no server until the first statement after it, where now() starts, "
+            "too."
+        ),
+        ranged(
+            1, 10'000'000, key<&S::max_client_conn>("max_client_conn", "Clients allowed in all.")
+        ),
+        key<&S::default_pool_size>(
+            "default_pool_size",
+            "Server connections per pool, that is per database and user; 0 means unlimited."
+        ),
+        key<&S::min_pool_size>("min_pool_size", "Server connections a pool keeps open."),
+        key<&S::reserve_pool_size>(
+            "reserve_pool_size",
+            "Server connections a pool may open beyond its size once a client has waited for "
+            "reserve_pool_timeout."
+        ),
+        key<&S::reserve_pool_timeout>(
+            "reserve_pool_timeout",
+            "How long a client waits before the reserve is used; 0 turns the reserve off."
+        ),
+        key<&S::max_db_connections>(
+            "max_db_connections",
+            "Server connections per database over all users; 0 means unlimited."
+        ),
+        key<&S::max_db_client_connections>(
+            "max_db_client_connections", "Clients per database; 0 means unlimited."
+        ),
+        key<&S::max_user_connections>(
+            "max_user_connections",
+            "Server connections per user over all databases; 0 means unlimited."
+        ),
+        key<&S::max_user_client_connections>(
+            "max_user_client_connections", "Clients per user; 0 means unlimited."
+        ),
+        key<&S::server_round_robin>(
+            "server_round_robin", "Lends the servers in turn instead of the one used last."
+        ),
+        lower_case(key<&S::ignore_startup_parameters>(
+            "ignore_startup_parameters", "Startup parameters to swallow instead of applying them."
+        )),
+        key<&S::application_name_add_host>(
+            "application_name_add_host",
+            "Adds the client's address to application_name when he connects."
+        ),
+        ranged(
+            0,
+            1'000'000,
+            key<&S::max_prepared_statements>(
+                "max_prepared_statements",
+                "Prepared statements of the protocol kept on each server connection; 0 means they "
+                "are not tracked."
+            )
+        ),
+    };
+}
+
+Keys authentication() {
+    return {
+        key<&S::auth_type>(
+            "auth_type",
+            "How clients prove who they are; with md5 a user whose secret is a SCRAM secret uses "
+            "SCRAM."
+        ),
+        key<&S::auth_file>(
+            "auth_file", "File with users and secrets, in PgBouncer's userlist.txt format."
+        ),
+        ranged(
+            1,
+            10'000'000,
+            key<&S::scram_iterations>(
+                "scram_iterations", "Iterations of SCRAM secrets made from plain passwords."
+            )
+        ),
+        key<&S::admin_users>("admin_users", "Users who may do everything on the console."),
+        key<&S::stats_users>("stats_users", "Users who may use SHOW on the console."),
+    };
+}
+
+Keys logging() {
+    return {
+        key<&S::logfile>("logfile", "Log file; empty means standard error only."),
+        restart(key<&S::pidfile>("pidfile", "File for the process id; empty means none.")),
+        key<&S::log_connections>("log_connections", "Logs each login."),
+        key<&S::log_disconnections>(
+            "log_disconnections", "Logs each disconnection with its reason."
+        ),
+        key<&S::log_pooler_errors>("log_pooler_errors", "Logs the errors sent to clients."),
+        key<&S::log_stats>("log_stats", "Logs one line of statistics per stats_period."),
+        ranged(
+            1000,
+            year_ms,
+            key<&S::stats_period>(
+                "stats_period",
+                "Period of the averages in SHOW STATS and of the statistics in the log."
+            )
+        ),
+        ranged(0, 3, key<&S::verbose>("verbose", "How much more is logged, 0 to 3.")),
+    };
+}
+
+Keys servers() {
+    return {
+        key<&S::server_reset_query>(
+            "server_reset_query",
+            "Cleans a server connection before it goes to the next client, in session mode; empty "
+            "means none."
+        ),
+        key<&S::server_reset_query_always>(
+            "server_reset_query_always", "Runs server_reset_query in every pool mode."
+        ),
+        key<&S::server_check_delay>(
+            "server_check_delay",
+            "A server connection idle for longer is checked before it is lent; 0 means always."
+        ),
+        key<&S::server_check_query>(
+            "server_check_query",
+            "The check; \"<empty>\" is an empty query, an empty text means no check."
+        ),
+        key<&S::server_lifetime>(
+            "server_lifetime",
+            "An unused server connection older than this is closed; 0 means it is used once."
+        ),
+        key<&S::server_idle_timeout>(
+            "server_idle_timeout", "A server connection idle for longer is closed; 0 means never."
+        ),
+        ranged(
+            1,
+            year_ms,
+            key<&S::server_connect_timeout>(
+                "server_connect_timeout", "Time for connecting to a server and logging in."
+            )
+        ),
+        key<&S::server_login_retry>(
+            "server_login_retry",
+            "Pause before the next try after a server could not be reached or refused the login."
+        ),
+        key<&S::dns_max_ttl>(
+            "dns_max_ttl",
+            "How long the address of a server's name is believed before it is looked up again."
+        ),
+    };
+}
+
+Keys timeouts() {
+    return {
+        key<&S::client_login_timeout>(
+            "client_login_timeout", "Time for a client to log in; 0 means no limit."
+        ),
+        key<&S::query_wait_notify>(
+            "query_wait_notify",
+            "A client that has waited for a server this long gets a notice; 0 means none."
+        ),
+        key<&S::query_timeout>(
+            "query_timeout",
+            "A query that runs longer is canceled and its client disconnected; 0 means no limit."
+        ),
+        key<&S::query_wait_timeout>(
+            "query_wait_timeout",
+            "A client that waits for a server longer is disconnected; 0 means no limit."
+        ),
+        key<&S::cancel_wait_timeout>(
+            "cancel_wait_timeout", "Time for a cancel request to be carried out; 0 means no limit."
+        ),
+        key<&S::client_idle_timeout>(
+            "client_idle_timeout",
+            "A client idle for longer outside a transaction is disconnected; 0 means never."
+        ),
+        key<&S::idle_transaction_timeout>(
+            "idle_transaction_timeout",
+            "A client idle for longer in a transaction is disconnected; 0 means never."
+        ),
+        key<&S::transaction_timeout>(
+            "transaction_timeout",
+            "A client whose transaction takes longer is disconnected; 0 means no limit."
+        ),
+    };
+}
+
+Keys tls() {
+    return {
+        key<&S::client_tls_sslmode>(
+            "client_tls_sslmode",
+            "TLS with clients: off, possible, required, or required with a certificate of theirs."
+        ),
+        key<&S::client_tls_key_file>("client_tls_key_file", "Our private key towards clients."),
+        key<&S::client_tls_cert_file>("client_tls_cert_file", "Our certificate towards clients."),
+        key<&S::client_tls_ca_file>(
+            "client_tls_ca_file", "Authorities that clients' certificates are checked against."
+        ),
+        key<&S::client_tls_protocols>(
+            "client_tls_protocols",
+            "TLS versions with clients: secure (1.2 and 1.3), all, or a list like "
+            "\"tlsv1.2,tlsv1.3\"."
+        ),
+        key<&S::client_tls_ciphers>(
+            "client_tls_ciphers",
+            "Ciphers up to TLS 1.2 with clients, in OpenSSL's syntax; default is OpenSSL's own "
+            "choice."
+        ),
+        key<&S::client_tls13_ciphers>(
+            "client_tls13_ciphers",
+            "Ciphers of TLS 1.3 with clients; empty is OpenSSL's own choice."
+        ),
+        key<&S::client_tls_ecdhcurve>(
+            "client_tls_ecdhcurve",
+            "Curves for the key exchange with clients, in OpenSSL's syntax; auto is OpenSSL's own "
+            "choice."
+        ),
+        key<&S::server_tls_sslmode>(
+            "server_tls_sslmode",
+            "TLS with servers: never, if need be, preferred, required, or required with a checked "
+            "certificate (and host name)."
+        ),
+        key<&S::server_tls_key_file>("server_tls_key_file", "Our private key towards servers."),
+        key<&S::server_tls_cert_file>("server_tls_cert_file", "Our certificate towards servers."),
+        key<&S::server_tls_ca_file>(
+            "server_tls_ca_file", "Authorities that servers' certificates are checked against."
+        ),
+        key<&S::server_tls_protocols>(
+            "server_tls_protocols",
+            "TLS versions with servers: secure (1.2 and 1.3), all, or a list like "
+            "\"tlsv1.2,tlsv1.3\"."
+        ),
+        key<&S::server_tls_ciphers>(
+            "server_tls_ciphers",
+            "Ciphers up to TLS 1.2 with servers, in OpenSSL's syntax; default is OpenSSL's own "
+            "choice."
+        ),
+        key<&S::server_tls13_ciphers>(
+            "server_tls13_ciphers",
+            "Ciphers of TLS 1.3 with servers; empty is OpenSSL's own choice."
+        ),
+    };
+}
+
+Keys network() {
+    return {
+        ranged(
+            1024,
+            most,
+            key<&S::max_packet_size>(
+                "max_packet_size", "Bytes of the largest message that is accepted."
+            )
+        ),
+        key<&S::tcp_keepalive>("tcp_keepalive", "Keep-alive probes on TCP connections."),
+        ranged(
+            0,
+            127,
+            key<&S::tcp_keepcnt>(
+                "tcp_keepcnt",
+                "Unanswered probes before a connection counts as dead; 0 means the system's own."
+            )
+        ),
+        kernel_seconds(key<&S::tcp_keepidle>(
+            "tcp_keepidle",
+            "Idle time before the first probe, whole seconds; 0 means the system's own."
+        )),
+        kernel_seconds(key<&S::tcp_keepintvl>(
+            "tcp_keepintvl", "Time between probes, whole seconds; 0 means the system's own."
+        )),
+        in_milliseconds(key<&S::tcp_user_timeout>(
+            "tcp_user_timeout",
+            "How long sent bytes may stay unacknowledged, a bare number in milliseconds; 0 means "
+            "the system's own."
+        )),
+    };
+}
+
+Keys make_global_keys() {
+    Keys keys;
+    add(keys, "Listening", listening());
+    add(keys, "Pools", pooling());
+    add(keys, "Authentication", authentication());
+    add(keys, "Log and statistics", logging());
+    add(keys, "Server connections", servers());
+    add(keys, "Timeouts", timeouts());
+    add(keys, "TLS", tls());
+    add(keys, "Network", network());
+    return keys;
+}
+
+using D = DatabaseSettings;
+
+std::vector<Key<D>> make_database_keys() {
+    return {
+        key<&D::host>(
+            "host",
+            "Host name, address, or directory of a Unix socket; empty means unix_socket_dir."
+        ),
+        ranged(1, 65535, key<&D::port>("port", "Port of the server.")),
+        key<&D::dbname>(
+            "dbname", "Name of the database on the server; unset means the name clients ask for."
+        ),
+        key<&D::user>(
+            "user",
+            "All clients use the server as this user and share his pool; unset means each as "
+            "himself."
+        ),
+        key<&D::password>("password", "Password of that user; unset means the one in auth_file."),
+        key<&D::pool_size>("pool_size", "Instead of default_pool_size."),
+        key<&D::min_pool_size>("min_pool_size", "Instead of the global min_pool_size."),
+        key<&D::reserve_pool_size>("reserve_pool_size", "Instead of the global reserve_pool_size."),
+        key<&D::connect_query>(
+            "connect_query", "Run once on each new server connection; empty means none."
+        ),
+        key<&D::pool_mode>("pool_mode", "Instead of the global pool_mode."),
+        key<&D::max_db_connections>(
+            "max_db_connections",
+            "Instead of the global max_db_connections; 0 means the global one."
+        ),
+        key<&D::max_db_client_connections>(
+            "max_db_client_connections",
+            "Instead of the global max_db_client_connections; 0 means the global one."
+        ),
+        key<&D::server_lifetime>("server_lifetime", "Instead of the global server_lifetime."),
+        key<&D::client_encoding>(
+            "client_encoding", "Sent to the server when connecting; unset means the server's own."
+        ),
+        key<&D::datestyle>(
+            "datestyle", "Sent to the server when connecting; unset means the server's own."
+        ),
+        key<&D::timezone>(
+            "timezone", "Sent to the server when connecting; unset means the server's own."
+        ),
+    };
+}
+
+using U = UserSettings;
+
+std::vector<Key<U>> make_user_keys() {
+    return {
+        key<&U::pool_size>(
+            "pool_size", "Instead of the database's pool_size and default_pool_size."
+        ),
+        key<&U::reserve_pool_size>(
+            "reserve_pool_size", "Instead of the database's and the global reserve_pool_size."
+        ),
+        key<&U::pool_mode>("pool_mode", "Instead of the database's and the global pool_mode."),
+        key<&U::max_user_connections>(
+            "max_user_connections",
+            "Instead of the global max_user_connections; 0 means the global one."
+        ),
+        key<&U::max_user_client_connections>(
+            "max_user_client_connections",
+            "Instead of the global max_user_client_connections; 0 means the global one."
+        ),
+        key<&U::query_timeout>(
+            "query_timeout", "Instead of the global query_timeout; 0 means the global one."
+        ),
+        key<&U::idle_transaction_timeout>(
+            "idle_transaction_timeout",
+            "Instead of the global idle_transaction_timeout; 0 means the global one."
+        ),
+        key<&U::transaction_timeout>(
+            "transaction_timeout",
+            "Instead of the global transaction_timeout; 0 means the global one."
+        ),
+        key<&U::client_idle_timeout>(
+            "client_idle_timeout",
+            "Instead of the global client_idle_timeout; 0 means the global one."
+        ),
+    };
+}
+
+}  // namespace
+
+std::span<const Key<Settings>> global_keys() {
+    static const Keys keys = make_global_keys();
+    return keys;
+}
+
+std::span<const Key<DatabaseSettings>> database_keys() {
+    static const std::vector<Key<DatabaseSettings>> keys = make_database_keys();
+    return keys;
+}
+
+std::span<const Key<UserSettings>> user_keys() {
+    static const std::vector<Key<UserSettings>> keys = make_user_keys();
+    return keys;
+}
+
+const Key<Settings>* find_global_key(std::string_view name) {
+    for (const Key<Settings>& key : global_keys()) {
+        if (key.name == name) return &key;
+    }
+    return nullptr;
+}
+
+}  // namespace weir::conf

@@ -1,0 +1,243 @@
+#include "conf/validate.h"
+
+#include "conf/tls_options.h"
+
+#include <set>
+
+namespace weir::conf {
+
+namespace {
+
+// sockaddr_un::sun_path has 108 bytes, the last one is the terminator.
+constexpr std::size_t longest_socket_path = 107;
+
+class Rules {
+public:
+    Rules(const Settings& settings, const Origins& origins)
+        : settings_(settings), origins_(origins) {}
+
+    Problems check() {
+        listening();
+        pools();
+        authentication();
+        client_tls();
+        server_tls();
+        console();
+        for (const auto& [name, database] : settings_.databases)
+            check_database(name, database);
+        return std::move(found_);
+    }
+
+private:
+    // The place of `key`, or of the nearest thing that was written down: its section's first key.
+    Problem problem(std::string key, std::string text) const {
+        auto origin = origins_.find(key);
+        Place place;
+        if (origin != origins_.end()) {
+            place = origin->second;
+        } else if (auto file = origins_.find(std::string_view("")); file != origins_.end()) {
+            place = file->second;
+        }
+        return {.place = std::move(place), .key = std::move(key), .text = std::move(text)};
+    }
+
+    void error(std::string key, std::string text) {
+        found_.errors.push_back(problem(std::move(key), std::move(text)));
+    }
+
+    void warn(std::string key, std::string text) {
+        found_.warnings.push_back(problem(std::move(key), std::move(text)));
+    }
+
+    void listening() {
+        const Settings& s = settings_;
+        if (s.listen_addr.empty() && s.unix_socket_dir.empty()) {
+            error("pgweir.listen_addr", "nothing to listen on: set listen_addr or unix_socket_dir");
+        }
+        socket_path("pgweir.unix_socket_dir", s.unix_socket_dir, s.listen_port);
+        bool abstract = s.unix_socket_dir.starts_with('@');
+        if (!s.unix_socket_dir.empty() && !abstract && s.unix_socket_dir.front() != '/') {
+            error("pgweir.unix_socket_dir", "must be an absolute directory, \"@name\", or empty");
+        }
+    }
+
+    void socket_path(std::string key, const std::string& directory, int port) {
+        if (directory.empty()) return;
+        std::size_t length =
+            directory.size() + std::string("/.s.PGSQL.").size() + std::to_string(port).size();
+        if (length <= longest_socket_path) return;
+        error(
+            std::move(key),
+            "the socket's path has " + std::to_string(length) + " bytes; allowed: up to " +
+                std::to_string(longest_socket_path)
+        );
+    }
+
+    void pools() {
+        const Settings& s = settings_;
+        if (s.default_pool_size > 0 && s.min_pool_size > s.default_pool_size) {
+            error(
+                "pgweir.min_pool_size",
+                "is " + std::to_string(s.min_pool_size) + ", above default_pool_size " +
+                    std::to_string(s.default_pool_size)
+            );
+        }
+        if (s.reserve_pool_size > 0 && s.reserve_pool_timeout.count() == 0) {
+            warn("pgweir.reserve_pool_size", "has no effect while reserve_pool_timeout is 0");
+        }
+    }
+
+    void authentication() {
+        bool asks_password = settings_.auth_type == AuthType::plain ||
+                             settings_.auth_type == AuthType::md5 ||
+                             settings_.auth_type == AuthType::scram_sha_256;
+        if (asks_password && settings_.auth_file.empty()) {
+            warn(
+                "pgweir.auth_file",
+                "is not set, so nobody can log in with auth_type " +
+                    std::string(to_string(settings_.auth_type))
+            );
+        }
+    }
+
+    void console() {
+        if (settings_.auth_type != AuthType::any || settings_.admin_users.empty()) return;
+        warn("pgweir.admin_users", "with auth_type any everybody may claim to be one of them");
+    }
+
+    void key_pair(const std::string& prefix, const std::string& key, const std::string& cert) {
+        if (!key.empty() && cert.empty()) {
+            error(prefix + "_cert_file", "is needed together with the key file");
+        }
+        if (key.empty() && !cert.empty()) {
+            error(prefix + "_key_file", "is needed together with the certificate file");
+        }
+    }
+
+    void tls_words(const std::string& prefix, const std::string& protocols) {
+        if (read_tls_versions(protocols)) return;
+        error(
+            prefix + "_protocols",
+            "allows no TLS version; allowed: secure, all, or a list of tlsv1.0, tlsv1.1, tlsv1.2, "
+            "tlsv1.3"
+        );
+    }
+
+    static bool verifies(SslMode mode) {
+        return mode == SslMode::verify_ca || mode == SslMode::verify_full;
+    }
+
+    void client_tls() {
+        const Settings& s = settings_;
+        tls_words("pgweir.client_tls", s.client_tls_protocols);
+        key_pair("pgweir.client_tls", s.client_tls_key_file, s.client_tls_cert_file);
+        if (s.client_tls_sslmode == SslMode::disable) return;
+        std::string why =
+            "is needed with client_tls_sslmode " + std::string(to_string(s.client_tls_sslmode));
+        if (s.client_tls_key_file.empty() && s.client_tls_cert_file.empty()) {
+            error("pgweir.client_tls_key_file", why);
+            error("pgweir.client_tls_cert_file", why);
+        }
+        if (verifies(s.client_tls_sslmode) && s.client_tls_ca_file.empty()) {
+            error("pgweir.client_tls_ca_file", why);
+        }
+    }
+
+    void server_tls() {
+        const Settings& s = settings_;
+        tls_words("pgweir.server_tls", s.server_tls_protocols);
+        key_pair("pgweir.server_tls", s.server_tls_key_file, s.server_tls_cert_file);
+        if (verifies(s.server_tls_sslmode) && s.server_tls_ca_file.empty()) {
+            error(
+                "pgweir.server_tls_ca_file",
+                "is needed with server_tls_sslmode " + std::string(to_string(s.server_tls_sslmode))
+            );
+        }
+    }
+
+    void check_database(const std::string& name, const DatabaseSettings& database) {
+        std::string path = "databases." + name;
+        if (is_console_database(name)) error(path, "this name belongs to the console");
+        if (name.empty()) error(path, "the name is empty");
+        // PostgreSQL's NAMEDATALEN; a longer name can never be a database there, but may be ours.
+        if (name.size() > 1024) error(path, "the name is too long; allowed: up to 1024 bytes");
+        server_address(path, database);
+        int size = database.pool_size.value_or(settings_.default_pool_size);
+        int minimum = database.min_pool_size.value_or(settings_.min_pool_size);
+        bool own = database.pool_size || database.min_pool_size;
+        if (own && size > 0 && minimum > size) {
+            error(
+                path + (database.min_pool_size ? ".min_pool_size" : ".pool_size"),
+                "min_pool_size " + std::to_string(minimum) + " is above pool_size " +
+                    std::to_string(size)
+            );
+        }
+        if (database.password && !database.user) {
+            warn(path + ".password", "has no effect without user");
+        }
+        if (settings_.auth_type == AuthType::any && !database.user) {
+            error(path + ".user", "is needed with auth_type any, which ignores the client's name");
+        }
+    }
+
+    void server_address(const std::string& path, const DatabaseSettings& database) {
+        const std::string& host = database.host;
+        bool socket = host.starts_with('/') || host.starts_with('@');
+        if (host.empty() && settings_.unix_socket_dir.empty()) {
+            error(path + ".host", "is needed, since unix_socket_dir is empty");
+        }
+        if (socket) socket_path(path + ".host", host, database.port);
+        if (host.empty() && database.port == settings_.listen_port) {
+            warn(path + ".port", "leads back to this process: the same Unix socket");
+        }
+        if (host.size() > 253 && !socket) error(path + ".host", "is too long for a host name");
+    }
+
+    const Settings& settings_;
+    const Origins& origins_;
+    Problems found_;
+};
+
+std::uint64_t count(int number) {
+    return static_cast<std::uint64_t>(number);
+}
+
+// Servers one pool may hold, or 0 if it has no limit.
+std::uint64_t pool_limit(const Settings& s, std::string_view database, std::string_view user) {
+    int size = effective_pool_size(s, database, user);
+    if (size == 0) return 0;
+    return count(size) + count(effective_reserve_pool_size(s, database, user));
+}
+
+}  // namespace
+
+Problems validate(const Settings& settings, const Origins& origins) {
+    return Rules(settings, origins).check();
+}
+
+DescriptorEstimate estimate_descriptors(const Settings& settings, int workers) {
+    DescriptorEstimate estimate;
+    estimate.clients = count(settings.max_client_conn);
+    for (const auto& [name, database] : settings.databases) {
+        std::string_view user = database.user ? std::string_view(*database.user) : "";
+        std::uint64_t pool = pool_limit(settings, name, user);
+        std::uint64_t limit = count(effective_max_db_connections(settings, name));
+        bool one_pool = database.user && name != "*";
+        if (limit > 0) {
+            // A forced user has one pool; otherwise every user may have one, up to the limit.
+            estimate.servers += one_pool && pool > 0 ? std::min(pool, limit) : limit;
+            if (name == "*") estimate.bounded = false;
+            continue;
+        }
+        estimate.servers += pool;
+        if (pool == 0 || !one_pool) estimate.bounded = false;
+    }
+    // Each worker: loop, wake-up, timer. A cancel request has a connection on either side, and a
+    // few are open at once; the rest is listeners, log, pid file, monitor and the console.
+    constexpr std::uint64_t per_worker = 3;
+    constexpr std::uint64_t spare = 64;
+    estimate.others = count(workers) * per_worker + spare + settings.listen_addr.size() * 2;
+    return estimate;
+}
+
+}  // namespace weir::conf
