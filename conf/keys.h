@@ -1,7 +1,8 @@
 // The key tables: every setting once, with its rule, its documentation and its place in Settings.
 //
 // They drive both loaders, SHOW CONFIG, SET, --print-config, --convert, the reload comparison and
-// conf/pgweir.example.toml. A new setting is one member in settings.h and one line in keys.cc.
+// conf/pgweir.example.toml. A new setting is one member in settings.h and one line in
+// global_keys.cc or section_keys.cc.
 #pragma once
 
 #include "conf/settings.h"

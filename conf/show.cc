@@ -1,5 +1,6 @@
 #include "conf/show.h"
 
+#include "conf/load_toml.h"
 #include "conf/validate.h"
 
 #include <algorithm>
@@ -140,13 +141,17 @@ std::string to_toml(const Settings& settings, Keys keys, Secrets secrets) {
     return text;
 }
 
-std::string convert_to_toml(const Loaded& loaded) {
+Read<std::string> convert_to_toml(const Loaded& loaded) {
     std::string text = "# Converted from " + loaded.origins.at("").file +
                        ". Passwords are taken over: keep this file as private as that one.\n";
     for (const Problem& warning : loaded.problems.warnings) {
         text += "# Not taken over as it stands: " + warning.key + ": " + warning.text + '\n';
     }
-    return text + '\n' + to_toml(*loaded.settings, Keys::changed, Secrets::written);
+    text += '\n' + to_toml(*loaded.settings, Keys::changed, Secrets::written);
+    Loaded again = load_toml(text, "the converted file");
+    if (!again.ok()) return {{}, again.problems.errors.front().to_string()};
+    if (*again.settings != *loaded.settings) return {{}, "the converted file has other settings"};
+    return {std::move(text), {}};
 }
 
 std::string example_toml() {

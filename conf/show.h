@@ -44,8 +44,9 @@ enum class Keys {
 std::string to_toml(const Settings& settings, Keys keys, Secrets secrets);
 
 // --convert: `loaded` (of an ini file) as TOML; what does not act becomes a comment at the top.
-// REQUIRES: loaded.ok().
-std::string convert_to_toml(const Loaded& loaded);
+// The result is loaded again before it is handed out; `wrong` says why it would not be the same
+// (TOML is UTF-8, an ini file need not be). REQUIRES: loaded.ok().
+Read<std::string> convert_to_toml(const Loaded& loaded);
 
 // conf/pgweir.example.toml: every key, its default and its sentence. A test holds the file to it;
 // `test_conf --write-example FILE` writes it anew.
