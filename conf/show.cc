@@ -59,11 +59,19 @@ std::string example_value(const Key<Owner>& key) {
     }
 }
 
+// "# Its sentence. One of: a, b."
+template <class Owner>
+std::string example_doc(const Key<Owner>& key) {
+    std::string text = "# " + std::string(key.doc);
+    if (key.rule.kind == Kind::choice) text += " One of: " + allowed(key.rule) + '.';
+    return text + (key.live ? "\n" : " (restart)\n");
+}
+
 template <class Owner>
 std::string example_section(std::string_view heading, std::span<const Key<Owner>> keys) {
     std::string text = std::string(heading);
     for (const Key<Owner>& key : keys) {
-        text += "# " + std::string(key.doc) + '\n';
+        text += example_doc(key);
         text += "# " + std::string(key.name) + " = " + example_value(key) + '\n';
     }
     return text;
@@ -124,12 +132,12 @@ protocol::Result<Settings> with_setting(
     return changed;
 }
 
-std::string to_toml(const Settings& settings, Keys keys, Secrets secrets) {
+std::string to_toml(const Settings& settings, Which keys, Secrets secrets) {
     std::string text = "[pgweir]\n";
     const Settings defaults;
     for (const Key<Settings>& key : global_keys()) {
         Value value = key.get(settings);
-        if (keys == Keys::changed && value == key.get(defaults)) continue;
+        if (keys == Which::changed && value == key.get(defaults)) continue;
         text += assignment(key.name, key.rule, value);
     }
     for (const auto& [name, database] : settings.databases) {
@@ -147,7 +155,7 @@ Read<std::string> convert_to_toml(const Loaded& loaded) {
     for (const Problem& warning : loaded.problems.warnings) {
         text += "# Not taken over as it stands: " + warning.key + ": " + warning.text + '\n';
     }
-    text += '\n' + to_toml(*loaded.settings, Keys::changed, Secrets::written);
+    text += '\n' + to_toml(*loaded.settings, Which::changed, Secrets::written);
     Loaded again = load_toml(text, "the converted file");
     if (!again.ok()) return {{}, again.problems.errors.front().to_string()};
     if (*again.settings != *loaded.settings) return {{}, "the converted file has other settings"};
@@ -165,7 +173,7 @@ std::string example_toml() {
     for (const Key<Settings>& key : global_keys()) {
         if (key.group != group) text += "\n# ---- " + std::string(key.group) + " ----\n";
         group = key.group;
-        text += "# " + std::string(key.doc) + (key.live ? "\n" : " (restart)\n");
+        text += example_doc(key);
         text += assignment(key.name, key.rule, key.get(defaults));
     }
     text += example_section(

@@ -35,13 +35,13 @@ enum class Secrets {
     written,  // for --convert, whose result must work; warn the user that the file holds passwords
 };
 
-enum class Keys {
+enum class Which {
     all,      // every global key (--print-config)
     changed,  // only what differs from the default (--convert)
 };
 
 // A TOML file that loads to the same settings (except for hidden secrets).
-std::string to_toml(const Settings& settings, Keys keys, Secrets secrets);
+std::string to_toml(const Settings& settings, Which keys, Secrets secrets);
 
 // --convert: `loaded` (of an ini file) as TOML; what does not act becomes a comment at the top.
 // The result is loaded again before it is handed out; `wrong` says why it would not be the same
@@ -49,7 +49,7 @@ std::string to_toml(const Settings& settings, Keys keys, Secrets secrets);
 Read<std::string> convert_to_toml(const Loaded& loaded);
 
 // conf/pgweir.example.toml: every key, its default and its sentence. A test holds the file to it;
-// `test_conf --write-example FILE` writes it anew.
+// `WEIR_WRITE_EXAMPLE=1 test_conf` writes it anew.
 std::string example_toml();
 
 }  // namespace weir::conf

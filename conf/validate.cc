@@ -2,7 +2,8 @@
 
 #include "conf/tls_options.h"
 
-#include <set>
+#include <algorithm>
+#include <string>
 
 namespace weir::conf {
 
@@ -29,15 +30,16 @@ public:
     }
 
 private:
-    // The place of `key`, or of the nearest thing that was written down: its section's first key.
+    // The place of `key`, else of the section it belongs to, else the file.
     Problem problem(std::string key, std::string text) const {
-        auto origin = origins_.find(key);
-        Place place;
-        if (origin != origins_.end()) {
-            place = origin->second;
-        } else if (auto file = origins_.find(std::string_view("")); file != origins_.end()) {
-            place = file->second;
+        std::string_view near = key;
+        auto origin = origins_.find(near);
+        while (origin == origins_.end() && !near.empty()) {
+            std::size_t dot = near.rfind('.');
+            near = dot == std::string_view::npos ? std::string_view() : near.substr(0, dot);
+            origin = origins_.find(near);
         }
+        Place place = origin == origins_.end() ? Place{} : origin->second;
         return {.place = std::move(place), .key = std::move(key), .text = std::move(text)};
     }
 

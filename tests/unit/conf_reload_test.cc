@@ -1,0 +1,90 @@
+#include "conf/keys.h"
+#include "conf/reload.h"
+
+#include <doctest/doctest.h>
+
+namespace weir::conf {
+
+using Names = std::vector<std::string>;
+
+TEST_CASE("compare: the same settings differ in nothing") {
+    Settings settings;
+    settings.databases["a"].password = Secret("x");
+    CHECK(compare(settings, settings).empty());
+}
+
+TEST_CASE("compare: what acts at once, and what waits for a restart") {
+    Settings running;
+    Settings loaded;
+    loaded.default_pool_size = 7;
+    loaded.listen_port = 7000;
+    loaded.workers = 4;
+    ReloadDiff diff = compare(running, loaded);
+    CHECK(diff.changed == Names{"default_pool_size"});
+    CHECK(diff.needs_restart == Names{"workers", "listen_port"});
+    CHECK_FALSE(diff.empty());
+    CHECK_FALSE(diff.client_tls_changed);
+    Settings next = reloaded(running, loaded);
+    CHECK(next.default_pool_size == 7);
+    CHECK(next.listen_port == 6432);
+    CHECK(next.workers == 0);
+}
+
+TEST_CASE("compare: databases") {
+    struct Row {
+        const char* name;
+        void (*change)(DatabaseSettings&);
+        bool reconnect;
+    };
+
+    for (const Row& row : {
+             Row{"host", [](DatabaseSettings& d) { d.host = "x"; }, true},
+             {"port", [](DatabaseSettings& d) { d.port = 1; }, true},
+             {"dbname", [](DatabaseSettings& d) { d.dbname = "x"; }, true},
+             {"user", [](DatabaseSettings& d) { d.user = "x"; }, true},
+             {"password", [](DatabaseSettings& d) { d.password = Secret("x"); }, true},
+             {"connect_query", [](DatabaseSettings& d) { d.connect_query = "x"; }, true},
+             {"client_encoding", [](DatabaseSettings& d) { d.client_encoding = "x"; }, true},
+             {"datestyle", [](DatabaseSettings& d) { d.datestyle = "x"; }, true},
+             {"timezone", [](DatabaseSettings& d) { d.timezone = "x"; }, true},
+             {"pool_size", [](DatabaseSettings& d) { d.pool_size = 1; }, false},
+             {"pool_mode", [](DatabaseSettings& d) { d.pool_mode = PoolMode::session; }, false},
+             {"lifetime", [](DatabaseSettings& d) { d.server_lifetime = Milliseconds(1); }, false},
+         }) {
+        CAPTURE(row.name);
+        Settings running;
+        running.databases["a"];
+        running.databases["gone"];
+        Settings loaded;
+        row.change(loaded.databases["a"]);
+        loaded.databases["new"];
+        ReloadDiff diff = compare(running, loaded);
+        CHECK(diff.databases_added == Names{"new"});
+        CHECK(diff.databases_removed == Names{"gone"});
+        CHECK(diff.databases_reconnect == (row.reconnect ? Names{"a"} : Names{}));
+        CHECK(diff.databases_changed == (row.reconnect ? Names{} : Names{"a"}));
+    }
+}
+
+TEST_CASE("compare: users and TLS") {
+    Settings running;
+    running.users["gone"];
+    running.users["same"].pool_size = 1;
+    running.users["other"].pool_size = 1;
+    Settings loaded = running;
+    loaded.users.erase("gone");
+    loaded.users["other"].pool_size = 2;
+    loaded.users["new"];
+    loaded.client_tls_ca_file = "x";
+    ReloadDiff diff = compare(running, loaded);
+    CHECK(diff.users_changed == Names{"gone", "other", "new"});
+    CHECK(diff.client_tls_changed);
+    CHECK_FALSE(diff.server_tls_changed);
+    loaded = running;
+    loaded.server_tls_sslmode = SslMode::require;
+    diff = compare(running, loaded);
+    CHECK(diff.server_tls_changed);
+    CHECK_FALSE(diff.client_tls_changed);
+}
+
+}  // namespace weir::conf
