@@ -69,6 +69,9 @@ public:
     bool next(std::string_view& statement);
 
 private:
+    // False if the text does not end properly.
+    bool skip_statement(bool& any, bool& at_end);
+
     std::string_view text_;
     SqlLexer lexer_;
 };

@@ -219,7 +219,8 @@ PinReason pin_reason(const Statement& statement, IsReported&& is_reported) {
     if (statement.pin != PinReason::none) return statement.pin;
     for (const SettingChange& change : statement.settings) {
         if (change.action != SettingChange::Action::set || change.is_local) continue;
-        if (!is_reported(std::string_view{change.name})) return PinReason::set_setting;
+        if (!is_reported(std::string_view{change.name}))
+            return change.by_function ? PinReason::set_config : PinReason::set_setting;
     }
     return PinReason::none;
 }

@@ -1,0 +1,121 @@
+#include "router/call_effects.h"
+
+#include "router/builtins.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace weir::router {
+
+namespace {
+
+std::string lower_case(std::string_view name) {
+    std::string result{name};
+    for (char& c : result)
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+    return result;
+}
+
+// parse_bool() of PostgreSQL: unique prefixes count, any case.
+std::optional<bool> truth(const weir_argument& argument) {
+    if (argument.kind == WEIR_BOOLEAN) return argument.text == std::string_view{"true"};
+    if (argument.kind != WEIR_STRING) return {};
+    const std::string word = lower_case(argument.text);
+    const auto is_prefix_of = [&](std::string_view whole) {
+        return !word.empty() && whole.substr(0, word.size()) == word;
+    };
+    if (is_prefix_of("true") || is_prefix_of("yes") || word == "on" || word == "1") return true;
+    if (is_prefix_of("false") || is_prefix_of("no") || word == "of" || word == "off" || word == "0")
+        return false;
+    return {};
+}
+
+// Settings that never outlive the transaction, whoever sets them.
+bool ends_with_transaction(std::string_view name) {
+    return name == "transaction_isolation" || name == "transaction_read_only" ||
+           name == "transaction_deferrable";
+}
+
+void add_set_config(Statement& statement, const weir_call& call) {
+    statement.literals_matter = true;
+    const weir_argument& name = call.arguments[0];
+    const weir_argument& value = call.arguments[1];
+    const std::optional<bool> is_local = truth(call.arguments[2]);
+    if (call.count != 3 || name.kind != WEIR_STRING || !is_local) {
+        // The name is not known, so it may be search_path.
+        statement.temp_search_path = true;
+        add_pin(statement, PinReason::set_config, name.kind == WEIR_STRING ? name.text : "");
+        return;
+    }
+    SettingChange change{
+        .name = name.text, .value = {}, .is_local = *is_local, .by_function = true};
+    change.statement = static_cast<std::uint16_t>(call.statement);
+    if (value.kind == WEIR_STRING) change.value = value.text;
+    add_setting(statement, std::move(change));
+}
+
+}  // namespace
+
+void add_pin(Statement& statement, PinReason reason, std::string_view detail) {
+    if (reason == PinReason::none) return;
+    statement.pins.set(static_cast<std::size_t>(reason));
+    if (statement.pin != PinReason::none) return;
+    statement.pin = reason;
+    statement.pin_detail = detail;
+}
+
+void add_setting(Statement& statement, SettingChange change) {
+    using Action = SettingChange::Action;
+    change.name = lower_case(change.name);
+    if (ends_with_transaction(change.name)) change.is_local = true;
+    if (change.action == Action::set) {
+        if (change.name == "search_path" &&
+            (!change.value || lower_case(*change.value).find("pg_temp") != std::string::npos)) {
+            statement.temp_search_path = true;
+            if (change.value) add_pin(statement, PinReason::temp_object, change.name);
+        }
+        if (!change.is_local && change.name == "role")
+            add_pin(statement, PinReason::set_role, change.value.value_or(""));
+        if (!change.is_local && change.name == "session_authorization")
+            add_pin(statement, PinReason::set_session_authorization, change.value.value_or(""));
+    }
+    statement.settings.push_back(std::move(change));
+}
+
+void add_call(Statement& statement, const weir_call& call, bool& reads_only) {
+    const std::string_view name = call.name;
+    const bool catalog = call.schema == nullptr || call.schema == std::string_view{"pg_catalog"};
+    const BuiltinFunction* builtin = catalog ? find_builtin_function(name) : nullptr;
+    const FunctionEffect* effect = catalog ? find_function_effect(name) : nullptr;
+    if (builtin == nullptr && effect == nullptr) {
+        const bool dblink = name.substr(0, 6) == "dblink";
+        add_pin(statement, dblink ? PinReason::dblink : PinReason::unknown_function, name);
+        statement.may_write = true;
+        statement.may_advance_sequence = true;
+        statement.may_notify = true;
+        if (dblink) statement.literals_matter = true;
+        reads_only = false;
+        return;
+    }
+    const bool harmless = effect != nullptr && effect->harmless;
+    if (builtin != nullptr && builtin->is_volatile && !harmless) reads_only = false;
+    if (effect == nullptr) return;
+    if (effect->pin == PinReason::set_config)
+        add_set_config(statement, call);
+    else
+        add_pin(statement, effect->pin, name);
+    if (effect->pin != PinReason::none || effect->may_write) reads_only = false;
+    statement.may_write |= effect->may_write || effect->pin == PinReason::dynamic_sql;
+    statement.reads_sequence_state |= effect->reads_sequence_state;
+    statement.may_advance_sequence |=
+        effect->may_advance_sequence || effect->pin == PinReason::dynamic_sql;
+    statement.may_notify |= effect->may_notify || effect->pin == PinReason::dynamic_sql;
+    statement.reads_session_state |= effect->reads_session_state;
+    statement.unlocks_advisory |= effect->unlocks_advisory;
+    statement.literals_matter |= effect->literals_matter;
+}
+
+}  // namespace weir::router

@@ -1,0 +1,164 @@
+#include "router/pg_query_parser.h"
+
+#include "router/call_effects.h"
+#include "router/long_text.h"
+#include "router/pg_query_tree.h"
+
+#include <array>
+#include <cstring>
+#include <utility>
+
+namespace weir::router {
+
+namespace {
+
+// The C side's enumerations are ours, in the same order.
+static_assert(static_cast<int>(StatementKind::last) == WEIR_KIND_LAST);
+static_assert(static_cast<int>(StatementKind::select) == WEIR_SELECT);
+static_assert(static_cast<int>(StatementKind::begin) == WEIR_BEGIN);
+static_assert(static_cast<int>(StatementKind::rollback_prepared) == WEIR_ROLLBACK_PREPARED);
+static_assert(static_cast<int>(StatementKind::reset) == WEIR_RESET);
+static_assert(static_cast<int>(StatementKind::discard) == WEIR_DISCARD);
+static_assert(static_cast<int>(StatementKind::listen) == WEIR_LISTEN);
+static_assert(static_cast<int>(StatementKind::call) == WEIR_CALL);
+static_assert(static_cast<int>(StatementKind::copy_file) == WEIR_COPY_FILE);
+static_assert(static_cast<int>(StatementKind::explain) == WEIR_EXPLAIN);
+static_assert(static_cast<int>(StatementKind::create_function) == WEIR_CREATE_FUNCTION);
+static_assert(static_cast<int>(StatementKind::vacuum) == WEIR_VACUUM);
+static_assert(static_cast<int>(StatementKind::ddl) == WEIR_DDL);
+static_assert(static_cast<int>(PinReason::last) == WEIR_PIN_LAST);
+static_assert(static_cast<int>(PinReason::set_config) == WEIR_PIN_SET_CONFIG);
+static_assert(static_cast<int>(PinReason::temp_object) == WEIR_PIN_TEMP_OBJECT);
+static_assert(static_cast<int>(PinReason::listen) == WEIR_PIN_LISTEN);
+static_assert(static_cast<int>(PinReason::load) == WEIR_PIN_LOAD);
+static_assert(static_cast<int>(PinReason::call) == WEIR_PIN_CALL);
+static_assert(static_cast<int>(PinReason::unknown_operator) == WEIR_PIN_UNKNOWN_OPERATOR);
+static_assert(static_cast<int>(PinReason::unparsable) == WEIR_PIN_UNPARSABLE);
+static_assert(static_cast<int>(PinReason::too_deep) == WEIR_PIN_TOO_DEEP);
+static_assert(static_cast<int>(Isolation::serializable) == 3);
+
+// A parsed text and its memory.
+class Tree {
+public:
+    explicit Tree(const char* text) { weir_tree_analyse(text, &tree_); }
+
+    ~Tree() { weir_tree_free(&tree_); }
+
+    Tree(const Tree&) = delete;
+    Tree& operator=(const Tree&) = delete;
+
+    const weir_tree* operator->() const { return &tree_; }
+
+    const weir_tree& operator*() const { return tree_; }
+
+private:
+    weir_tree tree_;
+};
+
+struct FactFlag {
+    std::uint32_t fact;
+    bool Statement::*flag;
+};
+
+constexpr FactFlag fact_flags[] = {
+    {WEIR_MAY_WRITE, &Statement::may_write},
+    {WEIR_LOCKING_CLAUSE, &Statement::has_locking_clause},
+    {WEIR_CREATES_RELATION, &Statement::creates_relation},
+    {WEIR_MAY_ADVANCE_SEQUENCE, &Statement::may_advance_sequence},
+    {WEIR_READS_SESSION_STATE, &Statement::reads_session_state},
+    {WEIR_MAY_NOTIFY, &Statement::may_notify},
+    {WEIR_NOT_IN_PIPELINE, &Statement::not_in_pipeline},
+    {WEIR_RESET_ALL, &Statement::reset_all},
+    {WEIR_DEALLOCATE_ALL, &Statement::deallocate_all},
+    {WEIR_DISCARD_ALL, &Statement::discard_all},
+    {WEIR_DISCARD_TEMP, &Statement::discard_temp},
+    {WEIR_DISCARD_SEQUENCES, &Statement::discard_sequences},
+    {WEIR_CLOSE_ALL, &Statement::close_all},
+    {WEIR_UNLISTEN_ALL, &Statement::unlisten_all},
+    {WEIR_CHANGES_NEW_SESSIONS, &Statement::changes_new_sessions},
+    {WEIR_LITERALS_MATTER, &Statement::literals_matter},
+    {WEIR_UNLOCKS_ADVISORY, &Statement::unlocks_advisory},
+};
+
+std::optional<TransactionOptions> read_options(const weir_transaction_options& found) {
+    if (!found.present) return {};
+    TransactionOptions options;
+    if (found.isolation >= 0) options.isolation = static_cast<Isolation>(found.isolation);
+    if (found.read_only >= 0) options.read_only = found.read_only != 0;
+    if (found.deferrable >= 0) options.deferrable = found.deferrable != 0;
+    options.chain = found.chain;
+    options.snapshot = found.snapshot;
+    options.contradictory = found.contradictory;
+    return options;
+}
+
+// The kinds of which nothing but functions can write.
+bool only_reads(StatementKind kind) {
+    return kind == StatementKind::select || kind == StatementKind::show ||
+           kind == StatementKind::explain || kind == StatementKind::copy_out;
+}
+
+void copy_pins(Statement& statement, const weir_tree& tree) {
+    const auto first = static_cast<PinReason>(tree.first_pin);
+    add_pin(statement, first, tree.pin_detail == nullptr ? "" : tree.pin_detail);
+    for (std::size_t i = 0; i < statement.pins.size(); ++i)
+        if ((tree.pins >> i & 1U) != 0) statement.pins.set(i);
+}
+
+void copy_settings(Statement& statement, const weir_tree& tree) {
+    for (int i = 0; i < tree.setting_count; ++i) {
+        const weir_setting& found = tree.settings[i];
+        SettingChange change{.name = found.name, .value = {}};
+        if (found.value != nullptr) change.value = found.value;
+        if (found.action == WEIR_SETTING_TO_DEFAULT)
+            change.action = SettingChange::Action::to_default;
+        change.is_local = found.is_local;
+        change.statement = static_cast<std::uint16_t>(found.statement);
+        add_setting(statement, std::move(change));
+    }
+}
+
+StatementPtr read_tree(const weir_tree& tree) {
+    auto statement = std::make_shared<Statement>();
+    statement->parsed = true;
+    statement->kinds.reserve(static_cast<std::size_t>(tree.kind_count));
+    bool reads_only = true;
+    for (int i = 0; i < tree.kind_count; ++i) {
+        statement->kinds.push_back(static_cast<StatementKind>(tree.kinds[i]));
+        reads_only = reads_only && only_reads(statement->kinds.back());
+    }
+    for (const FactFlag& row : fact_flags)
+        (*statement).*row.flag = (tree.facts & row.fact) != 0;
+    statement->transaction = read_options(tree.transaction);
+    if (tree.name != nullptr) statement->name = tree.name;
+    copy_pins(*statement, tree);
+    copy_settings(*statement, tree);
+    for (int i = 0; i < tree.call_count; ++i)
+        add_call(*statement, tree.calls[i], reads_only);
+    statement->is_read_only =
+        reads_only && !statement->may_write && statement->pin == PinReason::none;
+    return statement;
+}
+
+}  // namespace
+
+StatementPtr analyse(std::string_view text, protocol::TextRules rules) {
+    if (!rules.readable()) return opaque_statement(PinReason::unknown_encoding);
+    if (text.size() > parser_text_limit) return analyse_long_text(text);
+    if (text.find('\0') != std::string_view::npos) return opaque_statement(PinReason::unparsable);
+    // The parser wants a NUL behind the text.
+    std::array<char, parser_text_limit + 1> terminated;
+    if (!text.empty()) std::memcpy(terminated.data(), text.data(), text.size());
+    terminated[text.size()] = '\0';
+    const Tree tree{terminated.data()};
+    if (!tree->parsed) return opaque_statement(static_cast<PinReason>(tree->first_pin));
+    // What was not walked to its end may do anything.
+    const std::uint32_t fatal = 1U << WEIR_PIN_TOO_DEEP | 1U << WEIR_PIN_UNKNOWN_NODE;
+    if ((tree->pins & fatal) != 0) {
+        const bool deep = (tree->pins & 1U << WEIR_PIN_TOO_DEEP) != 0;
+        return opaque_statement(deep ? PinReason::too_deep : PinReason::unknown_node);
+    }
+    return read_tree(*tree);
+}
+
+}  // namespace weir::router

@@ -1,0 +1,206 @@
+/*
+ * What pg_query_tree.c finds in libpg_query's raw parse tree, as plain C structs: the border
+ * between PostgreSQL's headers, which only the C files include, and C++.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The order is that of router::StatementKind; pg_query_parser.cc asserts it. */
+enum weir_kind {
+    WEIR_UNKNOWN,
+    WEIR_EMPTY,
+    WEIR_SELECT,
+    WEIR_INSERT,
+    WEIR_UPDATE,
+    WEIR_DELETE,
+    WEIR_MERGE,
+    WEIR_BEGIN,
+    WEIR_COMMIT,
+    WEIR_ROLLBACK,
+    WEIR_SAVEPOINT,
+    WEIR_RELEASE,
+    WEIR_ROLLBACK_TO,
+    WEIR_PREPARE_TRANSACTION,
+    WEIR_COMMIT_PREPARED,
+    WEIR_ROLLBACK_PREPARED,
+    WEIR_SET,
+    WEIR_SET_TRANSACTION,
+    WEIR_SET_CONSTRAINTS,
+    WEIR_RESET,
+    WEIR_SHOW,
+    WEIR_PREPARE,
+    WEIR_EXECUTE,
+    WEIR_DEALLOCATE,
+    WEIR_DISCARD,
+    WEIR_DECLARE_CURSOR,
+    WEIR_FETCH,
+    WEIR_CLOSE_PORTAL,
+    WEIR_LISTEN,
+    WEIR_UNLISTEN,
+    WEIR_NOTIFY,
+    WEIR_LOCK,
+    WEIR_LOAD,
+    WEIR_DO,
+    WEIR_CALL,
+    WEIR_COPY_IN,
+    WEIR_COPY_OUT,
+    WEIR_COPY_FILE,
+    WEIR_EXPLAIN,
+    WEIR_CREATE_TABLE,
+    WEIR_CREATE_TABLE_AS,
+    WEIR_CREATE_VIEW,
+    WEIR_CREATE_SEQUENCE,
+    WEIR_CREATE_INDEX,
+    WEIR_CREATE_FUNCTION,
+    WEIR_TRUNCATE,
+    WEIR_VACUUM,
+    WEIR_REINDEX,
+    WEIR_CLUSTER,
+    WEIR_REFRESH,
+    WEIR_CHECKPOINT,
+    WEIR_ALTER_SYSTEM,
+    WEIR_DDL,
+    WEIR_UTILITY_OTHER,
+    WEIR_KIND_LAST = WEIR_UTILITY_OTHER
+};
+
+/* The order is that of router::PinReason up to here; the C++ side adds those it finds itself. */
+enum weir_pin {
+    WEIR_PIN_NONE,
+    WEIR_PIN_SET_SETTING,
+    WEIR_PIN_SET_ROLE,
+    WEIR_PIN_SET_SESSION_AUTHORIZATION,
+    WEIR_PIN_SET_CONFIG,
+    WEIR_PIN_TEMP_OBJECT,
+    WEIR_PIN_ADVISORY_LOCK,
+    WEIR_PIN_LISTEN,
+    WEIR_PIN_SQL_PREPARE,
+    WEIR_PIN_SQL_EXECUTE,
+    WEIR_PIN_HOLD_CURSOR,
+    WEIR_PIN_LOAD,
+    WEIR_PIN_DO_BLOCK,
+    WEIR_PIN_CALL,
+    WEIR_PIN_SETSEED,
+    WEIR_PIN_DBLINK,
+    WEIR_PIN_REPLICATION_ORIGIN,
+    WEIR_PIN_REPLICATION_SLOT,
+    WEIR_PIN_BACKUP,
+    WEIR_PIN_DYNAMIC_SQL,
+    WEIR_PIN_UNKNOWN_FUNCTION,
+    WEIR_PIN_UNKNOWN_OPERATOR,
+    WEIR_PIN_UNPARSABLE,
+    WEIR_PIN_TOO_LONG,
+    WEIR_PIN_TOO_DEEP,
+    WEIR_PIN_UNKNOWN_ENCODING,
+    WEIR_PIN_UNKNOWN_NODE,
+    WEIR_PIN_LAST = WEIR_PIN_UNKNOWN_NODE
+};
+
+/* Bits of weir_tree.facts. */
+#define WEIR_MAY_WRITE (1U << 0)
+#define WEIR_LOCKING_CLAUSE (1U << 1)
+#define WEIR_CREATES_RELATION (1U << 2)
+#define WEIR_MAY_ADVANCE_SEQUENCE (1U << 3)
+#define WEIR_READS_SESSION_STATE (1U << 4)
+#define WEIR_MAY_NOTIFY (1U << 5)
+#define WEIR_NOT_IN_PIPELINE (1U << 6)
+#define WEIR_RESET_ALL (1U << 7)
+#define WEIR_DEALLOCATE_ALL (1U << 8)
+#define WEIR_DISCARD_ALL (1U << 9)
+#define WEIR_DISCARD_TEMP (1U << 10)
+#define WEIR_DISCARD_SEQUENCES (1U << 11)
+#define WEIR_CLOSE_ALL (1U << 12)
+#define WEIR_UNLISTEN_ALL (1U << 13)
+#define WEIR_CHANGES_NEW_SESSIONS (1U << 14)
+#define WEIR_LITERALS_MATTER (1U << 15)
+#define WEIR_UNLOCKS_ADVISORY (1U << 16)
+
+enum weir_argument_kind {
+    WEIR_ABSENT,
+    WEIR_STRING,
+    WEIR_NUMBER,
+    WEIR_BOOLEAN,
+    WEIR_NULL,
+    WEIR_COMPUTED
+};
+
+struct weir_argument {
+    enum weir_argument_kind kind;
+    const char* text; /* of a string or number; "true" or "false" */
+};
+
+#define WEIR_ARGUMENTS 3
+
+struct weir_call {
+    const char* schema; /* NULL without one */
+    const char* name;
+    struct weir_argument arguments[WEIR_ARGUMENTS]; /* the first ones, by position */
+    int count;                                      /* of all arguments */
+    int statement;
+};
+
+enum weir_setting_action { WEIR_SETTING_SET, WEIR_SETTING_TO_DEFAULT };
+
+struct weir_setting {
+    const char* name;
+    const char* value; /* NULL if not constant */
+    enum weir_setting_action action;
+    bool is_local;
+    int statement;
+};
+
+/* -1: not given. */
+struct weir_transaction_options {
+    bool present;
+    int isolation; /* order of router::Isolation */
+    int read_only;
+    int deferrable;
+    bool chain;
+    bool snapshot;
+    bool contradictory;
+};
+
+struct weir_tree {
+    bool parsed;
+    uint32_t facts;
+    uint32_t pins; /* bit per weir_pin */
+    enum weir_pin first_pin;
+    const char* pin_detail;
+    const char* name;
+    struct weir_transaction_options transaction;
+
+    const uint8_t* kinds; /* enum weir_kind */
+    int kind_count;
+    const struct weir_call* calls;
+    int call_count;
+    const struct weir_setting* settings;
+    int setting_count;
+
+    void* memory; /* what everything above lives in */
+};
+
+/*
+ * Parses and walks. Whatever the text: no exit, no longjmp out of here. What `tree` points to lives
+ * until weir_tree_free(), which must follow on the same thread, and before the next call.
+ * REQUIRES: no NUL in the text but the one at its end; a length the parser can stand.
+ */
+void weir_tree_analyse(const char* text, struct weir_tree* tree);
+void weir_tree_free(struct weir_tree* tree);
+
+/* PG_VERSION_NUM of the library's grammar, and of the headers compiled with; 0 if not to be had. */
+int weir_tree_library_version(void);
+int weir_tree_header_version(void);
+
+/* Supplied by C++ (builtins.cc): whether pg_catalog has an operator of this name. Never throws. */
+bool weir_is_builtin_operator(const char* name);
+
+#ifdef __cplusplus
+}
+#endif

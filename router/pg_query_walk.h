@@ -1,0 +1,80 @@
+/*
+ * Between pg_query_tree.c (expressions and DML) and pg_query_utility.c (utility statements).
+ * Includes PostgreSQL's server headers, so only those two may include it.
+ */
+#pragma once
+
+/*
+ * libpg_query made these variables thread-local; PostgreSQL's headers, which do not know, would
+ * declare them otherwise. Hide those declarations and give our own.
+ */
+/* clang-format off: the order of includes is PostgreSQL's */
+#define PG_exception_stack weir_hidden_PG_exception_stack
+#define error_context_stack weir_hidden_error_context_stack
+#define CurrentMemoryContext weir_hidden_CurrentMemoryContext
+#include "postgres.h"
+#include "catalog/pg_class.h"
+#include "nodes/nodeFuncs.h"
+#include "nodes/parsenodes.h"
+#include "parser/parser.h"
+#include "utils/memutils.h"
+/* clang-format on */
+#undef PG_exception_stack
+#undef error_context_stack
+#undef CurrentMemoryContext
+extern __thread sigjmp_buf* PG_exception_stack;
+extern __thread ErrorContextCallback* error_context_stack;
+extern __thread MemoryContext CurrentMemoryContext;
+
+#include "router/pg_query_tree.h"
+
+/* One walk. Lists are in palloc'd arrays that double. */
+struct weir_walk {
+    struct weir_tree* tree;
+    int statement; /* index of the one being walked */
+    int depth;
+    int visits;
+    bool definition; /* in a view's query: nothing of it is executed now */
+    uint8_t* kinds;
+    int kind_capacity;
+    struct weir_call* calls;
+    int call_capacity;
+    struct weir_setting* settings;
+    int setting_capacity;
+};
+
+/* Walks an expression, a DML statement, a list of those, or NULL. */
+void weir_walk_node(struct weir_walk* walk, const void* node);
+
+/* Walks a statement of any kind, as the whole or as the body of another. */
+enum weir_kind weir_walk_statement(struct weir_walk* walk, Node* node);
+
+/* The kind of a utility statement, its effects noted. */
+enum weir_kind weir_walk_utility(struct weir_walk* walk, Node* node);
+
+/* SELECT INTO, CREATE TABLE AS: the new relation. */
+void weir_note_into(struct weir_walk* walk, const IntoClause* into);
+
+void weir_note_pin(struct weir_walk* walk, enum weir_pin pin, const char* detail);
+void weir_note_setting(
+    struct weir_walk* walk,
+    const char* name,
+    const char* value,
+    enum weir_setting_action action,
+    bool is_local
+);
+bool weir_is_temp_schema(const char* schema);
+
+static inline void weir_note(struct weir_walk* walk, uint32_t facts) {
+    walk->tree->facts |= facts;
+}
+
+static inline void weir_note_name(struct weir_walk* walk, const char* name) {
+    if (walk->tree->name == NULL) walk->tree->name = name;
+}
+
+/* The name and, if there is one, the schema of a qualified name (a list of String). */
+const char* weir_last_name(List* names, const char** schema);
+
+/* A constant behind casts that do not change what it says. */
+struct weir_argument weir_constant(const Node* node);

@@ -1,0 +1,191 @@
+#include "router/statement_cache.h"
+
+#include "router/pg_query_parser.h"
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace weir::router {
+
+namespace {
+
+using protocol::TextKey;
+
+// The keys are hashes with a secret seed already.
+struct AsItIs {
+    using is_avalanching = void;
+
+    std::size_t operator()(std::uint64_t hash) const { return hash; }
+
+    std::size_t operator()(const TextKey& key) const { return key.low; }
+};
+
+std::size_t estimated_size(const Statement& statement) {
+    std::size_t size = sizeof(Statement) + statement.kinds.capacity() + statement.name.capacity() +
+                       statement.pin_detail.capacity();
+    for (const SettingChange& change : statement.settings)
+        size +=
+            sizeof change + change.name.capacity() + (change.value ? change.value->capacity() : 0);
+    return size;
+}
+
+}  // namespace
+
+struct StatementCache::Store {
+    // One remembered text: by its bytes, or by its literal-blind key.
+    struct Entry {
+        StatementPtr statement;
+        std::string text;
+        std::uint64_t hash = 0;
+        TextKey key;
+        std::size_t size = 0;
+        bool exact = false;
+        bool used = false;  // since the clock's hand last passed
+    };
+
+    explicit Store(Limits wanted) : limits{wanted} {
+        // Reserved, so that no insertion moves an entry that a caller looks at.
+        entries.reserve(limits.entries);
+        by_text.reserve(limits.entries);
+        by_key.reserve(limits.entries);
+    }
+
+    const StatementPtr* find_exact(std::uint64_t hash, std::string_view text) {
+        const auto found = by_text.find(hash);
+        if (found == by_text.end()) return nullptr;
+        Entry& entry = entries[found->second];
+        if (entry.text != text) return nullptr;
+        entry.used = true;
+        return &entry.statement;
+    }
+
+    const StatementPtr* find_blind(const TextKey& key) {
+        const auto found = by_key.find(key);
+        if (found == by_key.end()) return nullptr;
+        Entry& entry = entries[found->second];
+        entry.used = true;
+        return &entry.statement;
+    }
+
+    const StatementPtr& remember(Entry entry) {
+        entry.size = sizeof(Entry) + entry.text.capacity() + estimated_size(*entry.statement);
+        if (limits.entries == 0 || entry.size > limits.bytes) {
+            unkept = std::move(entry.statement);
+            return unkept;
+        }
+        if (entry.exact) {
+            // Two texts with one hash: the later one stays.
+            const auto other = by_text.find(entry.hash);
+            if (other != by_text.end()) forget(other->second);
+        }
+        while (!entries.empty() &&
+               (entries.size() == limits.entries || bytes + entry.size > limits.bytes))
+            evict();
+        const auto index = static_cast<std::uint32_t>(entries.size());
+        bytes += entry.size;
+        entries.push_back(std::move(entry));
+        const Entry& kept = entries.back();
+        if (kept.exact)
+            by_text[kept.hash] = index;
+        else
+            by_key[kept.key] = index;
+        return kept.statement;
+    }
+
+    // The clock: the first entry from the hand on that was not used since the hand was there.
+    void evict() {
+        while (true) {
+            if (hand >= entries.size()) hand = 0;
+            if (!entries[hand].used) break;
+            entries[hand++].used = false;
+        }
+        forget(hand);
+        ++counters.evictions;
+    }
+
+    // The last entry takes the place of the one that goes.
+    void forget(std::size_t index) {
+        Entry& gone = entries[index];
+        if (gone.exact)
+            by_text.erase(gone.hash);
+        else
+            by_key.erase(gone.key);
+        bytes -= gone.size;
+        if (index + 1 != entries.size()) {
+            gone = std::move(entries.back());
+            if (gone.exact)
+                by_text[gone.hash] = static_cast<std::uint32_t>(index);
+            else
+                by_key[gone.key] = static_cast<std::uint32_t>(index);
+        }
+        entries.pop_back();
+    }
+
+    Limits limits;
+    Counters counters;
+    protocol::TextKeySeed seed = protocol::TextKeySeed::random();
+    std::vector<Entry> entries;
+    boost::unordered_flat_map<std::uint64_t, std::uint32_t, AsItIs> by_text;
+    boost::unordered_flat_map<TextKey, std::uint32_t, AsItIs> by_key;
+    std::size_t bytes = 0;
+    std::size_t hand = 0;
+    StatementPtr unkept;  // the last answer that is not in the table
+};
+
+StatementCache::StatementCache() : StatementCache{Limits{}} {}
+
+StatementCache::StatementCache(Limits limits) : store_{std::make_unique<Store>(limits)} {}
+
+StatementCache::~StatementCache() = default;
+
+const StatementPtr& StatementCache::find_or_analyse(
+    std::string_view text, protocol::TextRules rules
+) {
+    Store& store = *store_;
+    if (!rules.readable() || text.size() > parser_text_limit) {
+        ++store.counters.unkeyed;
+        store.unkept = analyse(text, rules);
+        return store.unkept;
+    }
+    const std::uint64_t hash = protocol::text_hash(text, store.seed);
+    if (const StatementPtr* found = store.find_exact(hash, text)) {
+        ++store.counters.exact_hits;
+        return *found;
+    }
+    const protocol::LiteralBlindKey blind = protocol::literal_blind_key(text, store.seed);
+    const bool has_key = blind.usable && blind.has_literals;
+    if (has_key) {
+        if (const StatementPtr* found = store.find_blind(blind.key)) {
+            ++store.counters.blind_hits;
+            return *found;
+        }
+    }
+    ++store.counters.misses;
+    Store::Entry entry;
+    entry.statement = analyse(text, rules);
+    if (has_key && entry.statement->parsed && !entry.statement->literals_matter) {
+        entry.key = blind.key;
+    } else {
+        entry.exact = true;
+        entry.hash = hash;
+        entry.text = text;
+    }
+    return store.remember(std::move(entry));
+}
+
+const StatementCache::Counters& StatementCache::counters() const {
+    return store_->counters;
+}
+
+std::size_t StatementCache::entries() const {
+    return store_->entries.size();
+}
+
+std::size_t StatementCache::bytes() const {
+    return store_->bytes;
+}
+
+}  // namespace weir::router
