@@ -65,7 +65,7 @@ std::string parse(
     return message('P', body);
 }
 
-std::string bind(
+std::string bind_message(
     std::string_view portal,
     std::string_view statement,
     const std::vector<std::optional<std::string>>& values
@@ -135,7 +135,7 @@ std::string function_call(std::uint32_t oid, const std::vector<std::string>& arg
 }
 
 std::string extended(std::string_view sql, const std::vector<std::optional<std::string>>& values) {
-    return parse("", sql) + bind("", "", values) + describe_portal("") + execute();
+    return parse("", sql) + bind_message("", "", values) + describe_portal("") + execute();
 }
 
 }  // namespace weir::test

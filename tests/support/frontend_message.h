@@ -35,7 +35,7 @@ std::string parse(
     std::string_view name, std::string_view sql, const std::vector<std::uint32_t>& types = {}
 );
 // Text format in both directions; nullopt is NULL.
-std::string bind(
+std::string bind_message(
     std::string_view portal,
     std::string_view statement,
     const std::vector<std::optional<std::string>>& values = {}

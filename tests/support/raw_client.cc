@@ -326,7 +326,7 @@ void RawClient::tls_handshake(int max_protocol_version) {
     ssl_ = SSL_new(context_);
     SSL_set_fd(ssl_, fd_);
     // SSL_* wait in the blocking socket: bound that, too.
-    const timeval limit{20 * patience(), 0};
+    const timeval limit{20L * patience(), 0};
     ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     ::setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     if (SSL_connect(ssl_) == 1) return;

@@ -1,0 +1,328 @@
+// PAUSE, RESUME, RELOAD, RECONNECT, KILL, SHUTDOWN and their like while clients work. Columns,
+// types and texts of SHOW are for proxy's own tests.
+#include "tests/integration/fixture.h"
+
+#include <csignal>
+
+using namespace weir::test;
+
+namespace {
+
+// The value of a column, looked up by its name, in the first row whose `key` column is `value`.
+std::string cell(
+    const Result& result, const std::string& key, const std::string& value, const std::string& name
+) {
+    const auto column = [&](const std::string& wanted) {
+        for (int i = 0; i < result.columns(); ++i) {
+            if (result.column(i) == wanted) return i;
+        }
+        throw std::runtime_error("no column " + wanted);
+    };
+    for (int row = 0; row < result.rows(); ++row) {
+        if (result.value(row, column(key)) == value) return result.value(row, column(name));
+    }
+    throw std::runtime_error("no row with " + key + " = " + value);
+}
+
+}  // namespace
+
+TEST_CASE("the console answers SHOW over the simple protocol") {
+    const Fixture fixture{3};
+    Pg client = fixture.connect("application_name=seen");
+    client.exec("select 1");
+    Pg console = fixture.proxy.console();
+    const std::string name = fixture.database.name();
+    CHECK(cell(console.exec("SHOW POOLS"), "database", name, "cl_active") == "1");
+    CHECK(cell(console.exec("show pools;"), "database", name, "pool_mode") == "transaction");
+    CHECK(cell(console.exec("SHOW DATABASES"), "name", name, "pool_size") == "3");
+    CHECK(cell(console.exec("SHOW CLIENTS"), "application_name", "seen", "user") == role_trust);
+    CHECK(cell(console.exec("SHOW SERVERS"), "database", name, "state") != "");
+    CHECK(std::stoi(cell(console.exec("SHOW STATS"), "database", name, "total_xact_count")) >= 1);
+    CHECK(cell(console.exec("SHOW CONFIG"), "key", "default_pool_size", "value") == "3");
+    CHECK(cell(console.exec("SHOW LISTS"), "list", "databases", "items") != "");
+    for (const char* what :
+         {"STATS_TOTALS", "STATS_AVERAGES", "TOTALS", "USERS", "STATE", "VERSION"}) {
+        if (proxy_is_pgbouncer() && std::string(what) == "STATE") continue;
+        CAPTURE(what);
+        CHECK(console.exec(std::string("SHOW ") + what).rows() >= 1);
+    }
+    CHECK(console.exec("SHOW POOLS").tag() == "SHOW");
+    console.exec("SHOW HELP");
+    CHECK_FALSE(console.take_notices().empty());
+}
+
+TEST_CASE("errors on the console leave it usable") {
+    const Fixture fixture;
+    Pg console = fixture.proxy.console();
+    for (const char* nonsense :
+         {"nonsense",
+          "SHOW NONSENSE",
+          "PAUSE nowhere",
+          "SET x",
+          "KILL nowhere",
+          "select * from pg_class",
+          "RESUME"}) {
+        CAPTURE(nonsense);
+        CHECK_FALSE(console.try_exec(nonsense).good());
+        CHECK(console.exec("SHOW VERSION").rows() == 1);
+    }
+}
+
+TEST_CASE("who is no admin is kept out, who may see only cannot act") {
+    const Database database{Cluster::shared()};
+    const Proxy proxy{Fixture::config(database, 2, {{"stats_users", role_scram}})};
+    CHECK(login_error(proxy.conninfo(role_trust, "", "pgbouncer")));
+    Pg watcher{proxy.conninfo(role_scram, "", "pgbouncer")};
+    CHECK(watcher.exec("SHOW POOLS").rows() >= 1);
+    for (const char* command :
+         {"PAUSE", "RELOAD", "SHUTDOWN", "SET default_pool_size = 3", "RECONNECT"}) {
+        CAPTURE(command);
+        CHECK_FALSE(watcher.try_exec(command).good());
+    }
+    Pg client = proxy.connect();
+    CHECK(client.value("select 1") == "1");
+}
+
+TEST_CASE("the console speaks the extended protocol, described and binary" * ours_only()) {
+    const Fixture fixture;
+    RawClient console = RawClient::tcp(fixture.proxy.port());
+    console.login("admin", "pgweir");
+    const BackendMessages described =
+        console.exchange(parse("s", "SHOW DATABASES") + describe_statement("s") + sync_message());
+    CHECK(types(described) == "1tTZ");
+    const std::string bind_binary =
+        message('B', cstring("") + cstring("s") + int16(0) + int16(0) + int16(1) + int16(1));
+    const BackendMessages rows = console.exchange(bind_binary + execute() + sync_message());
+    CHECK(types(rows).starts_with("2D"));
+    const auto names = first(described, 'T').column_names();
+    const auto row = first(rows, 'D').row();
+    REQUIRE(row.size() == names.size());
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        if (names[i] == "pool_size") CHECK(row[i] == int32(5));
+        if (names[i] == "name") CHECK(row[i] == fixture.database.name());
+    }
+}
+
+TEST_CASE("PAUSE waits for transactions and holds new ones back; RESUME lets them go") {
+    const Fixture fixture{2};
+    const std::string name = fixture.database.name();
+    for (const std::string& target : {std::string(), " " + name}) {
+        CAPTURE(target);
+        Pg console = fixture.proxy.console();
+        Pg busy = fixture.connect();
+        Pg waiter = fixture.connect();
+        busy.exec("begin");
+        busy.exec("select 1");
+        console.send("PAUSE" + target);
+        holds_for(
+            "PAUSE waits", [&] { return !console.answered(); }, std::chrono::milliseconds(200)
+        );
+        CHECK(busy.value("select 'still served'") == "still served");
+        busy.exec("commit");
+        CHECK(console.finish().tag() == "PAUSE");
+        wait_until("the servers are gone", [&] { return fixture.database.backends() == 0; });
+        waiter.send("select 'after the pause'");
+        holds_for(
+            "nobody is served", [&] { return !waiter.answered(); }, std::chrono::milliseconds(200)
+        );
+        CHECK(console.exec("RESUME" + target).tag() == "RESUME");
+        CHECK(waiter.finish().value() == "after the pause");
+    }
+}
+
+TEST_CASE("RESUME while PAUSE still waits: both return" * ours_only()) {
+    const Fixture fixture{2};
+    const std::string name = fixture.database.name();
+    Pg busy = fixture.connect();
+    busy.exec("begin");
+    busy.exec("select 1");
+    for (const std::string& target : {std::string(), " " + name}) {
+        CAPTURE(target);
+        Pg pausing = fixture.proxy.console();
+        Pg resuming = fixture.proxy.console();
+        pausing.send("PAUSE" + target);
+        sleep_ms(100);
+        CHECK(resuming.exec("RESUME" + target).tag() == "RESUME");
+        pausing.finish();
+        Pg next = fixture.connect();
+        CHECK(next.value("select 1") == "1");
+    }
+    busy.exec("commit");
+}
+
+TEST_CASE("cancelling a waiting PAUSE undoes it") {
+    const Fixture fixture{2};
+    Pg busy = fixture.connect();
+    busy.exec("begin");
+    busy.exec("select 1");
+    Pg console = fixture.proxy.console();
+    console.send("PAUSE");
+    sleep_ms(200);
+    console.cancel();
+    wait_until("clients are served", [&] {
+        Pg next = fixture.connect();
+        next.send("select 1");
+        sleep_ms(100);
+        return next.answered();
+    });
+    busy.exec("commit");
+}
+
+TEST_CASE("DISABLE refuses new clients and serves those it has; ENABLE ends it") {
+    const Fixture fixture{2};
+    const std::string name = fixture.database.name();
+    Pg client = fixture.connect();
+    Pg console = fixture.proxy.console();
+    console.exec("DISABLE " + name);
+    const auto error = login_error(fixture.proxy.conninfo());
+    REQUIRE(error);
+    CHECK(std::string(error->what()).find("disabled") != std::string::npos);
+    CHECK(client.value("select 1") == "1");
+    console.exec("ENABLE " + name);
+    CHECK_FALSE(login_error(fixture.proxy.conninfo()));
+}
+
+TEST_CASE("RECONNECT gives new servers at the next transaction") {
+    const Fixture fixture{1};
+    Pg client = fixture.connect();
+    const int pid = backend_pid(client);
+    Pg console = fixture.proxy.console();
+    console.exec("RECONNECT " + fixture.database.name());
+    CHECK(console.exec("WAIT_CLOSE " + fixture.database.name()).good());
+    CHECK(backend_pid(client) != pid);
+}
+
+TEST_CASE("KILL ends clients and servers of a database and leaves it paused") {
+    const Fixture fixture{2};
+    Pg client = fixture.connect();
+    client.exec("begin");
+    client.exec("select 1");
+    Pg console = fixture.proxy.console();
+    CHECK(console.exec("KILL " + fixture.database.name()).tag() == "KILL");
+    CHECK_FALSE(client.try_exec("select 1").good());
+    wait_until("its servers are gone", [&] { return fixture.database.backends() == 0; });
+    console.exec("RESUME " + fixture.database.name());
+    Pg next = fixture.connect();
+    CHECK(next.value("select 1") == "1");
+}
+
+TEST_CASE("KILL_CLIENT ends one client" * ours_only()) {
+    const Fixture fixture{2};
+    Pg victim = fixture.connect("application_name=victim");
+    Pg other = fixture.connect("application_name=other");
+    Pg console = fixture.proxy.console();
+    const std::string id = cell(console.exec("SHOW CLIENTS"), "application_name", "victim", "id");
+    CHECK(console.exec("KILL_CLIENT " + id).tag() == "KILL_CLIENT");
+    CHECK_FALSE(victim.try_exec("select 1").good());
+    CHECK(other.value("select 1") == "1");
+    CHECK_FALSE(console.try_exec("KILL_CLIENT 999999").good());
+}
+
+TEST_CASE("SET acts at once, for what can be changed") {
+    const Fixture fixture{1};
+    Pg console = fixture.proxy.console();
+    console.exec("SET default_pool_size = 3");
+    CHECK(cell(console.exec("SHOW CONFIG"), "key", "default_pool_size", "value") == "3");
+    Pg one = fixture.connect();
+    Pg two = fixture.connect();
+    one.exec("begin");
+    one.exec("select 1");
+    CHECK(two.value("select 1") == "1");
+    one.exec("commit");
+    CHECK_FALSE(console.try_exec("SET no_such_setting = 3").good());
+}
+
+TEST_CASE("RELOAD and SIGHUP: a new pool size counts at once, a bad file changes nothing") {
+    Fixture fixture{1};
+    Pg one = fixture.connect();
+    Pg two = fixture.connect();
+    one.exec("begin");
+    one.exec("select 1");
+    two.send("select 'waiting'");
+    holds_for(
+        "it waits", [&] { return !two.answered(); }, std::chrono::milliseconds(100)
+    );
+    fixture.proxy.config().settings["default_pool_size"] = 2;
+    fixture.proxy.reload();
+    CHECK(two.finish().value() == "waiting");
+    if (!proxy_is_pgbouncer()) {
+        fixture.proxy.rewrite("[pgweir]\nno_such_setting = 1\n");
+        Pg console = fixture.proxy.console();
+        CHECK(console.try_exec("RELOAD").sqlstate() == "F0000");
+        CHECK(cell(console.exec("SHOW CONFIG"), "key", "default_pool_size", "value") == "2");
+    }
+    CHECK(one.value("select 'undisturbed'") == "undisturbed");
+    one.exec("commit");
+}
+
+TEST_CASE("RELOAD: a new database is there, one that was removed is gone") {
+    Fixture fixture{2};
+    Pg client = fixture.connect();
+    client.exec("select 1");
+    auto& databases = fixture.proxy.config().databases;
+    databases["added"] = databases[fixture.database.name()];
+    Pg console = fixture.proxy.console();
+    fixture.proxy.rewrite();
+    console.exec("RELOAD");
+    Pg added{fixture.proxy.conninfo(role_trust, "", "added")};
+    CHECK(added.value("select 1") == "1");
+    CHECK(client.value("select 1") == "1");
+    databases.erase("added");
+    fixture.proxy.rewrite();
+    console.exec("RELOAD");
+    wait_until("it is gone", [&] {
+        return login_error(fixture.proxy.conninfo(role_trust, "", "added")).has_value();
+    });
+    CHECK(client.value("select 1") == "1");
+}
+
+TEST_CASE("SHUTDOWN ends with exit code 0") {
+    Fixture fixture{2};
+    Pg client = fixture.connect();
+    client.exec("select 1");
+    Pg console = fixture.proxy.console();
+    console.try_exec("SHUTDOWN");
+    if (proxy_is_pgbouncer()) return;  // 1.18: exit code 1
+    fixture.proxy.wait_for_good_end();
+    CHECK_FALSE(client.try_exec("select 1").good());
+}
+
+TEST_CASE(
+    "SHUTDOWN WAIT_FOR_SERVERS lets transactions end; WAIT_FOR_CLIENTS lets clients end" *
+    ours_only()
+) {
+    SUBCASE("servers") {
+        Fixture fixture{2};
+        Pg client = fixture.connect();
+        client.exec("begin");
+        client.exec("select 1");
+        Pg console = fixture.proxy.console();
+        console.send("SHUTDOWN WAIT_FOR_SERVERS");
+        sleep_ms(200);
+        CHECK(client.exec("commit").tag() == "COMMIT");
+        fixture.proxy.wait_for_good_end();
+    }
+    SUBCASE("clients") {
+        Fixture fixture{2};
+        auto client = std::make_unique<Pg>(fixture.proxy.conninfo());
+        {
+            Pg console = fixture.proxy.console();
+            console.send("SHUTDOWN WAIT_FOR_CLIENTS");
+            sleep_ms(200);
+            CHECK(client->value("select 'still served'") == "still served");
+            CHECK(login_error(fixture.proxy.conninfo()));
+            client.reset();
+        }
+        fixture.proxy.wait_for_good_end();
+    }
+    SUBCASE("SIGINT is the first, SIGTERM the second") {
+        Fixture fixture{2};
+        Pg client = fixture.connect();
+        client.exec("begin");
+        client.exec("select 1");
+        fixture.proxy.signal(SIGINT);
+        sleep_ms(200);
+        CHECK(client.exec("commit").tag() == "COMMIT");
+        fixture.proxy.wait_for_good_end();
+    }
+}
