@@ -80,7 +80,8 @@ private:
         const Place& place,
         Owner& owner,
         const std::string& path,
-        std::span<const Key<Owner>> keys
+        std::span<const Key<Owner>> keys,
+        bool after_password
     ) {
         std::string name = to_lower(pair.key);
         if (name == "reserve_pool") name = "reserve_pool_size";
@@ -93,7 +94,15 @@ private:
         std::span<const InactiveKey> others =
             is_database ? inactive_database_keys() : inactive_user_keys();
         if (inactive(place, name, is_database ? "databases" : "users", others)) return;
-        loading_.error(place, path + '.' + name, "unknown key" + suggestion(name, names_of(keys)));
+        std::string hint = suggestion(name, names_of(keys));
+        if (after_password && hint.empty()) {
+            // May be the rest of a password with a blank in it: not to be repeated in a log.
+            loading_.error(
+                place, path, "unknown key after password; is a '...' around it missing?"
+            );
+        } else {
+            loading_.error(place, path + '.' + name, "unknown key" + hint);
+        }
     }
 
     template <class Owner>
@@ -103,8 +112,11 @@ private:
         Owner owner;
         loading_.origins.insert_or_assign(path, entry.place);
         ConnectString string = read_connect_string(entry.value);
-        for (const Pair& each : string.pairs)
-            pair(each, entry.place, owner, path, keys);
+        bool after_password = false;
+        for (const Pair& each : string.pairs) {
+            pair(each, entry.place, owner, path, keys, after_password);
+            after_password = to_lower(each.key) == "password";
+        }
         if (!string.wrong.empty()) loading_.error(entry.place, path, std::move(string.wrong));
         return owner;
     }

@@ -213,6 +213,17 @@ TEST_CASE("load_pgbouncer_ini: all problems at once") {
     CHECK(loaded.problems.errors.size() == 9);
 }
 
+TEST_CASE("load_pgbouncer_ini: no piece of a password stands in a problem") {
+    for (const char* password :
+         {"'hunter2", "'x'hunter2", "x hunter2", "x hunter2=y", "x =hunter2", "'x''hunter2"}) {
+        CAPTURE(password);
+        Loaded loaded =
+            ini("[databases]\na = host=h user=u password=" + std::string(password) + "\n");
+        CHECK(loaded.problems.errors.size() == 1);
+        CHECK(lines(loaded.problems.errors).find("hunter2") == std::string::npos);
+    }
+}
+
 TEST_CASE("load_pgbouncer_ini: every setting of PgBouncer's is known") {
     // SHOW CONFIG of PgBouncer 1.18, and what came later (1.19 to 1.25).
     for (const char* key :
