@@ -1,1 +1,4 @@
 # Unit tests of router/.
+weir_unit_test(router
+    router_statement_test.cc
+)
