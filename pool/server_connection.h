@@ -100,6 +100,8 @@ public:
     std::uint64_t unnamed_owner = 0;
     std::uint64_t unnamed_serial = 0;
     // The last session that may have advanced a sequence here: lastval() would tell its value.
+    // 0 = nobody, mixed_sequences = several.
+    static constexpr std::uint64_t mixed_sequences = ~std::uint64_t{0};
     std::uint64_t sequence_user = 0;
 
     // --- the holder's, read by the console ---
@@ -123,8 +125,11 @@ public:
     void on_ready(std::uint64_t key) override;
     void on_wake(std::uint64_t key) override { on_ready(key); }
 
-private:
+    // Holder, while nothing is owed: takes what the server says by itself. False: it is leaving, or
+    // has left.
     bool read_while_idle();
+
+private:
 
     ServerPool* pool_;
     ServerIdentity identity_;

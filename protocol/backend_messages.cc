@@ -79,6 +79,9 @@ Result<ErrorResponse> parse_error_response(Bytes body) {
             case 'H':
                 response.hint = value;
                 break;
+            case 'R':
+                response.routine = value;
+                break;
             default:
                 break;  // the manual: unknown kinds are ignored
         }

@@ -22,6 +22,7 @@ struct ErrorResponse {
     std::string_view message;
     std::string_view detail;
     std::string_view hint;
+    std::string_view routine;  // PostgreSQL's C function (R): not localised
 
     // What a client can be told. XX000 without an SQLSTATE, and never an empty message.
     Error to_error() const;

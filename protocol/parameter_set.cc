@@ -243,7 +243,8 @@ std::string set_statement(std::string_view name, std::string_view value) {
 }
 
 std::vector<std::string> statements_between(
-    const ParameterSet& server, const ParameterSet& client, const std::vector<std::string>& uncertain
+    const ParameterSet& server, const ParameterSet& client,
+    const std::vector<std::string>& uncertain, std::vector<std::string>& changed_names
 ) {
     const auto is_uncertain = [&](std::string_view name) {
         return std::any_of(uncertain.begin(), uncertain.end(), [&](const std::string& other) {
@@ -252,6 +253,7 @@ std::vector<std::string> statements_between(
     };
     std::vector<std::string> statements;
     const auto reset = [&](std::string_view name) {
+        changed_names.emplace_back(name);
         statements.push_back(set_statement(name, ""));
         auto& text = statements.back();
         // The same quoting of the name, without a value.
@@ -273,6 +275,7 @@ std::vector<std::string> statements_between(
         if (same && !is_uncertain(parameter.name)) continue;
         // What this server does not report it may not know (an older version).
         if (on_server == nullptr && parameter.reported) continue;
+        changed_names.push_back(parameter.name);
         statements.push_back(set_statement(parameter.name, parameter.value));
     }
     return statements;

@@ -48,9 +48,11 @@ bool is_server_fact(std::string_view parameter_name);
 bool same_parameter_name(std::string_view a, std::string_view b);
 
 // What has to be done on a server that has `server` to serve a client that has `client`:
-// SET or RESET statements, one per element. `uncertain` names are always set or reset.
+// SET or RESET statements, one per element; `changed_names` gets the names in the same order.
+// `uncertain` names are always set or reset.
 std::vector<std::string> statements_between(
-    const ParameterSet& server, const ParameterSet& client, const std::vector<std::string>& uncertain
+    const ParameterSet& server, const ParameterSet& client,
+    const std::vector<std::string>& uncertain, std::vector<std::string>& changed_names
 );
 // `SET name TO value` with both quoted so that nothing in them can be executed.
 std::string set_statement(std::string_view name, std::string_view value);

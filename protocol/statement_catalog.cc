@@ -29,6 +29,14 @@ StatementRef StatementCatalog::find_or_add(std::string_view definition, std::str
     return statement;
 }
 
+StatementRef StatementCatalog::resident() {
+    auto statement = std::make_shared<SharedStatement>();
+    statement->id = next_id_.fetch_add(1, std::memory_order_relaxed);
+    statement->server_name = std::string(server_name_prefix) + std::to_string(statement->id);
+    statement->resident = true;
+    return statement;
+}
+
 std::size_t StatementCatalog::size() const {
     std::size_t live = 0;
     for (const auto& shard : shards_) {

@@ -32,10 +32,10 @@ struct SharedStatement {
     std::string definition;
     // Parameters the meaning of names hangs on (search_path); part of the key.
     std::string scope;
+    // Larger than what is kept: it lives on one server, with one client. No definition.
+    bool resident = false;
     // Some server has accepted it: a Parse of the same needs no server.
     std::atomic<bool> proven{false};
-    // Set by the user of the catalog; never changed after the statement was shared.
-    std::shared_ptr<const void> knowledge;
 
     std::string_view text() const {
         return std::string_view(definition).substr(0, definition.find('\0'));
@@ -48,6 +48,8 @@ class StatementCatalog {
 public:
     // The statement with this definition; it lives as long as anybody refers to it. Any thread.
     StatementRef find_or_add(std::string_view definition, std::string_view scope);
+    // A statement too large to be kept; only its name is known.
+    StatementRef resident();
     // How many statements are in use.
     std::size_t size() const;
 

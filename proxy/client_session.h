@@ -1,0 +1,279 @@
+// ClientSession: one logged-in client on its worker, from the welcome to the end.
+//
+// advance() makes all progress that is possible and returns; every event leads there. In short:
+// client bytes -> groups of messages (up to Query, Sync or Flush) -> a server is lent -> settings it
+// lacks and the group in one send -> replies, told apart by ExpectedReplies, in one send -> the
+// server goes back. One group is under way at a time; what the client sends meanwhile waits in
+// input_ (bounded) or in the kernel.
+//
+//   client_session.cc   life, output, timers        client_input.cc   messages to groups
+//   group_plan.cc       what a group needs           group_sender.cc   groups to the server
+//   server_replies.cc   replies to the client        session_welcome.cc the first words
+#pragma once
+
+#include "proxy/pool_entry.h"
+#include "proxy/worker.h"
+#include "protocol/backend_messages.h"
+#include "protocol/message.h"
+#include "router/statement.h"
+
+#include <optional>
+
+namespace weir::proxy {
+
+struct SessionStart {
+    std::uint64_t id = 0;
+    pool::Transport transport;
+    std::shared_ptr<PoolEntry> entry;
+    std::string user;
+    std::string database;
+    std::vector<std::pair<std::string, std::string>> settings;  // of the start-up packet, in order
+    protocol::CancelKey cancel_key;
+    std::string address;
+    int port = 0;
+    std::string local_address;
+    int local_port = 0;
+    std::string tls;
+    bool unix_socket = false;
+};
+
+// A row of SHOW CLIENTS.
+struct SessionView {
+    std::uint64_t id = 0;
+    std::string user, database, address, local_address, tls, application_name;
+    int port = 0, local_port = 0;
+    std::string_view state;
+    std::string_view pin;
+    pool::TimePoint connected{}, request{};
+    pool::Duration wait{};
+    std::uint64_t server_id = 0;
+    std::size_t prepared_statements = 0;
+};
+
+class ClientSession final : public pool::ChannelHandler, public pool::TimerHandler {
+public:
+    ClientSession(Worker& worker, SessionStart start);
+    ClientSession(const ClientSession&) = delete;
+    ClientSession& operator=(const ClientSession&) = delete;
+    ~ClientSession();
+
+    // Begins with the welcome. Call once.
+    void begin();
+    // The client asked to cancel by its key.
+    void cancel();
+    // Ends the session with this error, now or (when `after_transaction`) as soon as it holds no
+    // server for a transaction.
+    void end(const protocol::Error& why);
+    SessionView view() const;
+    std::uint64_t id() const { return start_.id; }
+    const PoolEntry& entry() const { return *start_.entry; }
+    bool has_server() const { return server_ != nullptr; }
+
+    void on_ready(std::uint64_t channel) override;
+    void on_wake(std::uint64_t channel) override;
+    void on_timer(pool::TimePoint now) override;
+
+private:
+    enum class Phase : std::uint8_t { welcoming, serving, ended };
+
+    // What one group of messages needs.
+    struct Plan {
+        router::PinReason pin = router::PinReason::none;
+        std::string pin_detail;
+        bool needs_server = false;
+        bool own_sync_for_settings = false;
+        bool reads_sequences = false;
+        bool may_advance_sequences = false;
+        bool reset_all = false;
+        bool ends_transaction = false;
+        std::vector<std::string> resets;
+        bool only_parse_and_close = true;
+        // The group is one Query with one statement of this kind.
+        std::optional<router::StatementKind> lone_query;
+        router::StatementPtr lone;
+    };
+
+    // A stretch of input: whole messages, ended or not.
+    struct Group {
+        Bytes bytes;
+        char terminator = 0;  // type of its last message if that ends a group
+    };
+
+    // --- client_session.cc ---
+    void advance();
+    bool advance_once();
+    void finish(std::string_view reason);
+    void finish_with(const protocol::Error& error);
+    void let_server_go();
+    bool read_server();
+    bool read_client();
+    bool flush_client();
+    bool flush_server();
+    void client_gone();
+    bool acquire();
+    void server_granted(pool::ServerConnection& server);
+    void give_server_back();
+    void lose_server(const protocol::Error& error, pool::CloseReason reason, bool gone);
+    void arm(pool::Duration timeout);
+    void check_deadlines(pool::TimePoint now);
+    void pin(router::PinReason reason, std::string_view detail);
+    bool session_mode() const { return limits_->pool_mode == conf::PoolMode::session; }
+    bool keeps_server() const { return session_mode() || pin_ != router::PinReason::none; }
+    protocol::TransactionStatus local_status() const;
+
+    // --- session_welcome.cc ---
+    void prepare_welcome();
+    bool advance_welcome();
+    void send_welcome();
+    void welcome_finished();
+
+    // --- client_input.cc ---
+    std::size_t process(Bytes input);
+    bool may_start_group() const;
+    std::optional<Group> next_group(Bytes input);
+    std::size_t take_group(const Group& group);
+    std::size_t take_large_message(Bytes input);
+    std::size_t take_copy_message(Bytes input);
+    bool check_header(char type, std::uint32_t length);
+    bool answer_locally(const Group& group, const Plan& plan);
+    bool answer_query_locally(const Group& group, const Plan& plan);
+    void answer_parse_and_close(const Group& group);
+    void fail_group(const Group& group, const protocol::Error& error);
+    void violation(std::string message);
+
+    // --- group_plan.cc ---
+    Plan plan(const Group& group);
+    void plan_text(std::string_view text, Plan& plan);
+    void plan_message(const protocol::MessageView& message, Plan& plan);
+    void plan_parse(const protocol::MessageView& message, Plan& plan);
+    void plan_bind(const protocol::MessageView& message, Plan& plan);
+    const router::StatementPtr& knowledge_of(std::string_view text);
+    protocol::TextRules text_rules() const;
+    std::string_view statement_scope() const;
+
+    // --- group_sender.cc ---
+    bool send_prelude(const Plan& plan);
+    bool server_is_alive();
+    bool guard_sequences(const Plan& plan);
+    void send_settings();
+    void send_deferred_begin();
+    void send_injected(std::string_view sql);
+    void send_group(const Group& group);
+    void send_message(const protocol::MessageView& message);
+    void send_parse(const protocol::MessageView& message);
+    void send_bind(const protocol::MessageView& message);
+    void send_describe(const protocol::MessageView& message);
+    void send_close(const protocol::MessageView& message);
+    void send_query(const protocol::MessageView& message);
+    void forward(const protocol::MessageView& message, protocol::Request request);
+    // The server's name for a statement of the client, prepared there if need be.
+    std::string_view server_name_of(std::string_view client_name);
+    void change_name(std::string_view name, protocol::StatementRef statement);
+    bool send_deallocate(std::string_view text, const protocol::MessageView& message);
+    void ensure_prepared(const protocol::StatementRef& statement);
+    void ensure_unnamed();
+    void evict_statements();
+    void write_to_server();
+    bool resend_after_heal();
+
+    // --- server_replies.cc ---
+    std::size_t process_replies(Bytes bytes);
+    void on_message(const protocol::MessageView& message);
+    void on_error(const protocol::MessageView& message, const protocol::ExpectedReplies::Step& step);
+    void on_ready_for_query(
+        const protocol::MessageView& message, const protocol::ExpectedReplies::Step& step
+    );
+    void on_command_complete(const protocol::MessageView& message);
+    void on_parameter_status(const protocol::MessageView& message);
+    void settle_parameters();
+    void tell_parameter(std::string_view name, std::string_view value);
+    void broken_server(std::string_view what);
+    void name_settled(const protocol::Expected& expected);
+    void revert_names(std::vector<protocol::Expected>& dropped);
+    void settle_injected();
+    void settle_resets();
+    void after_message();
+    bool starts_healing(const protocol::ErrorResponse& response, std::uint32_t tag);
+    void pass_on(Bytes bytes);
+    void flush_passed();
+    void request_finished();
+
+    Worker& worker_;
+    SessionStart start_;
+    SessionLimitsRef limits_;
+    pool::Channel client_;
+    pool::Timer timer_;
+    pool::Waiter waiter_;
+    pool::ServerConnection* server_ = nullptr;
+    pool::PoolCounters& counters_;
+
+    Phase phase_ = Phase::welcoming;
+    bool advancing_ = false;
+    bool waiting_ = false;        // in the pool's queue
+    bool client_ended_ = false;   // the client has closed its side
+    bool prelude_pending_ = false;  // settings or a check query went ahead of the group
+    bool group_open_ = false;     // sent without a terminator: more of it follows, same server
+    bool skip_to_sync_ = false;   // an error was answered here: ignore until Sync
+    bool sync_owed_ = false;      // an injected message failed before a Query: Sync for it
+    bool lease_fresh_ = false;    // nothing was sent to this server since it was lent
+    bool resetting_settings_ = false;  // RESET ALL is under way
+    bool checking_ = false;       // the check query is under way
+    bool server_doomed_ = false;  // not fit for others: closed when it would be given back
+    bool retain_ = false;         // the group uses statements prepared earlier
+    bool sequences_in_transaction_ = false;  // some were advanced in this transaction
+    bool server_fatal_ = false;   // its last words were passed on
+    bool has_unnamed_ = false;
+    bool local_failed_ = false;   // a deferred BEGIN whose transaction failed before it had a server
+    bool healing_ = false;
+    bool forwarded_in_group_ = false;
+    bool unit_failed_ = false;    // an error or ROLLBACK since the server was in sync and idle
+    router::PinReason pin_ = router::PinReason::none;
+
+    std::string input_;           // read and not yet used
+    std::size_t scanned_ = 0;     // leading bytes of the input that are whole messages of the group
+    std::uint64_t stream_left_ = 0;  // of a large message that is on its way to the server
+    bool stream_discard_ = false;    // ... or that is thrown away
+    std::uint64_t reply_left_ = 0;   // of a reply that is passed on in pieces
+    bool reply_swallowed_ = false;
+    std::string output_;          // to the client, not taken yet
+    std::string server_output_;   // to the server, not taken yet
+    Bytes passing_;               // run of reply bytes to pass on, in the read buffer
+    std::string deferred_begin_;  // its text, while BEGIN has not been sent
+    std::string unnamed_parse_;   // definition of the client's unnamed statement
+    std::uint64_t unnamed_serial_ = 0;
+    std::string retained_group_;  // what was sent, while it may have to be sent again
+    char retained_terminator_ = 0;
+    std::uint32_t heal_statement_ = 0;
+    std::string pin_detail_;
+    std::string unknown_name_;
+
+    std::unique_ptr<protocol::ClientStatements> statements_;
+    // Changes of names by messages under way, oldest first; undone when those fail.
+    struct NameChange {
+        std::string name;
+        protocol::StatementRef before;
+    };
+
+    std::vector<NameChange> name_changes_;
+    std::size_t names_settled_ = 0;
+    std::vector<std::string> resetting_names_;  // RESET of these is under way
+
+    protocol::ParameterSetRef parameters_ = protocol::ParameterSet::none();
+    protocol::ParameterSetRef startup_parameters_ = protocol::ParameterSet::none();
+    protocol::ParameterSetRef unit_parameters_;  // as they were when settings were injected
+    std::vector<std::string> injected_;          // names set by us in the current unit
+    std::vector<std::pair<std::string, std::string>> reported_;  // ParameterStatus until Ready
+    // Why the settings that went ahead failed.
+    std::unique_ptr<protocol::Error> prelude_error_;
+
+    pool::TimePoint connected_at_{};
+    pool::TimePoint request_at_{};
+    pool::TimePoint transaction_at_{};
+    pool::TimePoint idle_since_{};
+    protocol::TextRules rules_;
+    const protocol::ParameterSet* rules_for_ = nullptr;  // whose rules_ these are
+    bool in_transaction_ = false;
+    bool wait_noticed_ = false;
+};
+
+}  // namespace weir::proxy

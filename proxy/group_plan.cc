@@ -1,0 +1,179 @@
+// What a group of messages needs, before any of it is sent.
+#include "proxy/client_session.h"
+
+#include "protocol/field_cursor.h"
+#include "protocol/frontend_messages.h"
+#include "protocol/sql_lexer.h"
+
+#include <algorithm>
+#include <array>
+
+namespace weir::proxy {
+
+namespace frontend = protocol::frontend;
+using router::StatementKind;
+
+namespace {
+
+// lo_* by the OIDs that libpq and JDBC call by FunctionCall (pg_proc.dat): their effects end with
+// the transaction.
+constexpr std::array<std::uint32_t, 18> large_object_functions{
+    715, 764, 767, 952, 953, 954, 955, 956, 957, 958, 964, 1004, 3170, 3171, 3172, 3457, 3458, 3459,
+};
+
+bool is_large_object_function(std::uint32_t oid) {
+    return std::find(large_object_functions.begin(), large_object_functions.end(), oid) !=
+           large_object_functions.end();
+}
+
+}  // namespace
+
+protocol::TextRules ClientSession::text_rules() const {
+    protocol::TextRules rules;
+    rules.standard_conforming_strings =
+        parameters_->value("standard_conforming_strings") != "off";
+    rules.ascii_safe_encoding =
+        protocol::is_ascii_safe_encoding(parameters_->value("client_encoding"));
+    return rules;
+}
+
+std::string_view ClientSession::statement_scope() const {
+    return parameters_->value("search_path");
+}
+
+const router::StatementPtr& ClientSession::knowledge_of(std::string_view text) {
+    if (rules_for_ != parameters_.get()) {
+        rules_for_ = parameters_.get();
+        rules_ = text_rules();
+    }
+    return worker_.statements().find_or_analyse(text, rules_);
+}
+
+ClientSession::Plan ClientSession::plan(const Group& group) {
+    Plan plan;
+    Bytes left = group.bytes;
+    std::size_t messages = 0;
+    while (!left.empty() && phase_ == Phase::serving) {
+        const std::size_t whole =
+            std::size_t{protocol::FieldCursor(left.subspan(1, 4)).u32()} + 1;
+        const protocol::MessageView message{
+            static_cast<char>(left[0]),
+            left.subspan(protocol::message_header_size, whole - protocol::message_header_size),
+            left.first(whole),
+        };
+        plan_message(message, plan);
+        left = left.subspan(whole);
+        ++messages;
+    }
+    // A Query behind other messages is no lone one.
+    if (messages != 1) plan.lone_query.reset();
+    return plan;
+}
+
+void ClientSession::plan_message(const protocol::MessageView& message, Plan& plan) {
+    switch (message.type) {
+        case frontend::query: {
+            plan.needs_server = true;
+            plan.only_parse_and_close = false;
+            const auto text = protocol::parse_query(message.body);
+            if (!text) return violation("invalid message format");
+            if (session_mode()) return;
+            const auto& statement = knowledge_of(*text);
+            if (statement->is_single()) {
+                plan.lone_query = statement->kind();
+                plan.lone = statement;
+            }
+            return plan_text(*text, plan);
+        }
+        case frontend::parse:
+            return plan_parse(message, plan);
+        case frontend::bind:
+            return plan_bind(message, plan);
+        case frontend::close:
+        case frontend::describe:
+            if (!protocol::parse_target(message.body)) return violation("invalid message format");
+            plan.needs_server |= message.type == frontend::describe;
+            return;
+        case frontend::function_call:
+            plan.needs_server = true;
+            if (!is_large_object_function(protocol::FieldCursor(message.body).u32())) {
+                plan.pin = router::PinReason::unknown_function;
+                plan.pin_detail = "FunctionCall";
+            }
+            return;
+        case frontend::sync:
+        case frontend::flush:
+            return;
+        default:
+            plan.needs_server = true;
+            return;
+    }
+}
+
+void ClientSession::plan_parse(const protocol::MessageView& message, Plan& plan) {
+    const auto parse = protocol::parse_parse(message.body);
+    if (!parse) return violation("invalid message format");
+    if (session_mode()) {
+        plan.needs_server = true;
+        return;
+    }
+    plan_text(parse->text, plan);
+    if (limits_->max_prepared_statements == 0 && !parse->name.empty()) {
+        plan.pin = router::PinReason::sql_prepare;
+        plan.pin_detail = "max_prepared_statements = 0";
+    }
+    if (parse->name.empty() || plan.pin != router::PinReason::none) {
+        plan.needs_server = true;
+        return;
+    }
+    if (!statements_) statements_ = std::make_unique<protocol::ClientStatements>();
+    if (statements_->find(parse->name) != nullptr) {
+        // PostgreSQL says 42P05.
+        plan.needs_server = true;
+        return;
+    }
+    const auto shared =
+        worker_.catalog().find_or_add(as_text(parse->definition), statement_scope());
+    plan.needs_server |= !shared->proven.load(std::memory_order_acquire);
+}
+
+void ClientSession::plan_bind(const protocol::MessageView& message, Plan& plan) {
+    plan.needs_server = true;
+    const auto bind = protocol::parse_bind(message.body);
+    if (!bind) return violation("invalid message format");
+    if (session_mode()) return;
+    if (bind->statement.empty()) {
+        if (has_unnamed_) {
+            plan_text(std::string_view(unnamed_parse_).substr(0, unnamed_parse_.find('\0')), plan);
+        }
+    } else if (statements_) {
+        if (const auto* statement = statements_->find(bind->statement)) {
+            plan_text((*statement)->text(), plan);
+        }
+    }
+}
+
+void ClientSession::plan_text(std::string_view text, Plan& plan) {
+    // A copy of the reference would be gone with the next look-up; nothing below looks up.
+    const auto& statement = *knowledge_of(text);
+    const auto reason = router::pin_reason(statement, [this](std::string_view name) {
+        const auto* parameter = parameters_->find(name);
+        return parameter != nullptr && parameter->reported;
+    });
+    if (plan.pin == router::PinReason::none && reason != router::PinReason::none) {
+        plan.pin = reason;
+        plan.pin_detail = statement.pin_detail;
+    }
+    plan.own_sync_for_settings |= statement.not_in_pipeline || !statement.parsed;
+    plan.reads_sequences |= statement.reads_sequence_state;
+    plan.may_advance_sequences |= statement.may_advance_sequence;
+    plan.reset_all |= statement.reset_all;
+    for (const auto& change : statement.settings) {
+        if (change.action == router::SettingChange::Action::to_default && !change.is_local) {
+            plan.resets.push_back(change.name);
+        }
+    }
+    plan.ends_transaction |= statement.contains(StatementKind::rollback);
+}
+
+}  // namespace weir::proxy

@@ -1,0 +1,60 @@
+#include "proxy/log.h"
+
+#include "proxy/client_session.h"
+
+namespace weir::proxy {
+
+namespace {
+
+// Length of the UTF-8 sequence at the start of `text`, 0 if there is none.
+std::size_t utf8_length(std::string_view text) {
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    const auto first = byte(0);
+    const std::size_t length = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2
+                               : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+    if (length == 0 || text.size() < length) return 0;
+    for (std::size_t i = 1; i < length; ++i) {
+        if ((byte(i) & 0xc0) != 0x80) return 0;
+    }
+    // U+0080..U+009F are control characters, too.
+    return length == 2 && first == 0xc2 && byte(1) < 0xa0 ? 0 : length;
+}
+
+}  // namespace
+
+std::string printable(std::string_view text) {
+    std::string out;
+    out.reserve(text.size());
+    while (!text.empty()) {
+        const auto length = utf8_length(text);
+        const auto c = static_cast<unsigned char>(text.front());
+        if (length == 0 || c < 0x20 || c == 0x7f || c == '\\') {
+            out += fmt::format("\\x{:02x}", c);
+            text.remove_prefix(1);
+            continue;
+        }
+        out.append(text.substr(0, length));
+        text.remove_prefix(length);
+    }
+    return out;
+}
+
+std::string session_prefix(const ClientSession& session) {
+    const auto view = session.view();
+    return fmt::format(
+        "C-{} {}/{}@{}:{}", view.id, printable(view.database), printable(view.user), view.address,
+        view.port
+    );
+}
+
+void log_pin(const ClientSession& session, std::string_view reason, std::string_view detail) {
+    spdlog::debug(
+        "{} keeps its server: {} {}", session_prefix(session), reason, printable(detail)
+    );
+}
+
+void log_server_violation(const ClientSession& session, std::string_view what) {
+    spdlog::error("{} server sent {}", session_prefix(session), what);
+}
+
+}  // namespace weir::proxy

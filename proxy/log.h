@@ -1,0 +1,32 @@
+// Log lines of sessions. One line per event, PgBouncer's phrases where it has one; what a client
+// chose (names, values) is printed so that it cannot end a line or move a cursor.
+#pragma once
+
+#include <spdlog/spdlog.h>
+
+#include <string>
+#include <string_view>
+
+namespace weir::proxy {
+
+class ClientSession;
+
+// `text` with control characters, backslashes and bytes that are not UTF-8 as \xNN.
+std::string printable(std::string_view text);
+
+// "C-<id> database/user@address:port"
+std::string session_prefix(const ClientSession& session);
+
+template <class... Args>
+void log_session(
+    const ClientSession& session, fmt::format_string<Args...> format, Args&&... args
+) {
+    spdlog::info(
+        "{} {}", session_prefix(session), fmt::format(format, std::forward<Args>(args)...)
+    );
+}
+
+void log_pin(const ClientSession& session, std::string_view reason, std::string_view detail);
+void log_server_violation(const ClientSession& session, std::string_view what);
+
+}  // namespace weir::proxy

@@ -1,0 +1,36 @@
+#include "proxy/pool_entry.h"
+
+namespace weir::proxy {
+
+namespace {
+
+// Clients choose their settings: what is remembered of them is bounded.
+constexpr std::size_t accepted_limit = 1000;
+
+}  // namespace
+
+void WelcomeCache::learn(const Facts& welcome) {
+    const std::lock_guard lock(mutex_);
+    if (facts_ != nullptr && *facts_ == welcome) return;
+    facts_ = std::make_shared<const Facts>(welcome);
+    accepted_.clear();
+}
+
+std::shared_ptr<const WelcomeCache::Facts> WelcomeCache::facts() const {
+    const std::lock_guard lock(mutex_);
+    return facts_;
+}
+
+protocol::ParameterSetRef WelcomeCache::accepted(const std::string& settings_key) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = accepted_.find(settings_key);
+    return found == accepted_.end() ? nullptr : found->second;
+}
+
+void WelcomeCache::accept(const std::string& settings_key, protocol::ParameterSetRef parameters) {
+    const std::lock_guard lock(mutex_);
+    if (accepted_.size() >= accepted_limit) accepted_.clear();
+    accepted_.insert_or_assign(settings_key, std::move(parameters));
+}
+
+}  // namespace weir::proxy

@@ -1,0 +1,82 @@
+// PoolEntry: one pool and what sessions of its (database, user) share: limits in force, the
+// welcome, and which start-up settings PostgreSQL has accepted before.
+#pragma once
+
+#include "conf/settings.h"
+#include "pool/server_pool.h"
+
+#include <atomic>
+#include <map>
+#include <mutex>
+
+namespace weir::proxy {
+
+// What sessions need of the configuration; replaced as a whole by RELOAD.
+struct SessionLimits {
+    conf::PoolMode pool_mode = conf::PoolMode::transaction;
+    bool defer_begin = true;
+    std::size_t max_prepared_statements = 200;
+    std::string server_check_query;  // empty = none; ";" stands for an empty query
+    pool::Duration server_check_delay{};
+    std::string server_reset_query;
+    bool server_reset_query_always = false;
+    // Zero = off.
+    pool::Duration query_timeout{};
+    pool::Duration query_wait_timeout{};
+    pool::Duration query_wait_notify{};
+    pool::Duration idle_transaction_timeout{};
+    pool::Duration transaction_timeout{};
+    pool::Duration client_idle_timeout{};
+    pool::Duration client_login_timeout{};
+    bool log_disconnections = true;
+    bool log_pooler_errors = true;
+};
+
+using SessionLimitsRef = std::shared_ptr<const SessionLimits>;
+
+// What PostgreSQL said to a new session, and to settings in start-up packets. Any thread.
+class WelcomeCache {
+public:
+    using Facts = std::vector<std::pair<std::string, std::string>>;
+
+    // From a fresh server; forgets what was accepted before if the server is another one now.
+    void learn(const Facts& welcome);
+    // ParameterStatus of a fresh session, or nullptr if no server was there yet.
+    std::shared_ptr<const Facts> facts() const;
+    // The parameters of a client with these settings, if PostgreSQL has accepted them before.
+    protocol::ParameterSetRef accepted(const std::string& settings_key) const;
+    void accept(const std::string& settings_key, protocol::ParameterSetRef parameters);
+
+private:
+    mutable std::mutex mutex_;
+    std::shared_ptr<const Facts> facts_;
+    std::map<std::string, protocol::ParameterSetRef> accepted_;
+};
+
+struct PoolEntry {
+    PoolEntry(pool::PoolName name, std::vector<pool::EventLoop*> workers,
+              pool::PoolObserver& observer)
+        : pool(std::move(name), std::move(workers), observer) {}
+
+    pool::ServerPool pool;
+    WelcomeCache welcome;
+    // Some client has asked for currval or lastval: from then on servers are cleaned of others'
+    // values before a statement that may advance a sequence.
+    std::atomic<bool> sequence_state_read{false};
+
+    SessionLimitsRef limits() const {
+        const std::lock_guard lock(mutex);
+        return limits_;
+    }
+
+    void set_limits(SessionLimitsRef limits) {
+        const std::lock_guard lock(mutex);
+        limits_ = std::move(limits);
+    }
+
+private:
+    mutable std::mutex mutex;
+    SessionLimitsRef limits_ = std::make_shared<SessionLimits>();
+};
+
+}  // namespace weir::proxy

@@ -1,0 +1,113 @@
+// The welcome: what a client is told after its login. It is a real server's; settings from the
+// start-up packet were accepted by PostgreSQL, now or for an earlier client.
+#include "proxy/client_session.h"
+
+#include "protocol/message.h"
+
+namespace weir::proxy {
+
+namespace {
+
+std::string key_of(const std::vector<std::pair<std::string, std::string>>& settings) {
+    std::string key;
+    for (const auto& [name, value] : settings) {
+        key.append(name).push_back('\0');
+        key.append(value).push_back('\0');
+    }
+    return key;
+}
+
+// The parameters of a fresh session on the server that sent `welcome`.
+protocol::ParameterSetRef baseline(const WelcomeCache::Facts& welcome) {
+    std::vector<protocol::Parameter> reported;
+    for (const auto& [name, value] : welcome) {
+        if (!protocol::is_server_fact(name)) reported.push_back({name, value, true});
+    }
+    return protocol::ParameterSet::make(std::move(reported));
+}
+
+}  // namespace
+
+void ClientSession::prepare_welcome() {
+    const auto facts = start_.entry->welcome.facts();
+    if (facts == nullptr) return;
+    if (start_.settings.empty()) {
+        parameters_ = baseline(*facts);
+        return welcome_finished();
+    }
+    if (auto accepted = start_.entry->welcome.accepted(key_of(start_.settings))) {
+        parameters_ = std::move(accepted);
+        welcome_finished();
+    }
+}
+
+// One turn before the welcome: a server is needed to know it, or to try the client's settings.
+bool ClientSession::advance_welcome() {
+    if (server_ == nullptr) {
+        // The client has nothing to say before the welcome; that it has left must be seen.
+        if (!read_client() && phase_ == Phase::ended) return false;
+        return acquire();
+    }
+    if (lease_fresh_) {
+        lease_fresh_ = false;
+        auto wanted = baseline(server_->identity().welcome);
+        for (const auto& [name, value] : start_.settings) {
+            const auto* known = wanted->find(name);
+            const bool reported = known != nullptr;
+            wanted = protocol::ParameterSet::with(
+                wanted, {reported ? known->name : name, value, reported}
+            );
+        }
+        parameters_ = wanted;
+        send_settings();
+        protocol::write_empty(protocol::frontend::sync, worker_.to_server());
+        server_->expected.sent({protocol::Request::sync, protocol::Reply::swallow, 0});
+        write_to_server();
+        return true;
+    }
+    if (!server_->expected.in_sync()) return false;
+    if (prelude_error_) {
+        auto error = std::move(*prelude_error_);
+        error.severity = protocol::Severity::fatal;
+        finish_with(error);
+        return false;
+    }
+    // PostgreSQL's own spelling of the values it reports.
+    for (const auto& parameter : server_->parameters->parameters()) {
+        if (parameter.reported) {
+            parameters_ = protocol::ParameterSet::with(parameters_, parameter);
+        }
+    }
+    start_.entry->welcome.learn(server_->identity().welcome);
+    start_.entry->welcome.accept(key_of(start_.settings), parameters_);
+    if (!session_mode()) give_server_back();
+    welcome_finished();
+    return true;
+}
+
+void ClientSession::welcome_finished() {
+    startup_parameters_ = parameters_;
+    send_welcome();
+    phase_ = Phase::serving;
+    idle_since_ = worker_.loop().now();
+    arm(limits_->client_idle_timeout);
+}
+
+void ClientSession::send_welcome() {
+    auto& out = worker_.to_client();
+    const auto facts = start_.entry->welcome.facts();
+    for (const auto& [name, value] : *facts) {
+        const auto* own = parameters_->find(name);
+        protocol::write_parameter_status(
+            name, own != nullptr ? std::string_view(own->value) : std::string_view(value), out
+        );
+    }
+    out.begin(protocol::backend::backend_key_data)
+        .i32(start_.cancel_key.process_id)
+        .text(start_.cancel_key.secret)
+        .end();
+    protocol::write_ready_for_query(protocol::TransactionStatus::idle, out);
+    flush_client();
+}
+
+}  // namespace weir::proxy

@@ -1,0 +1,93 @@
+#include "proxy/worker.h"
+
+#include "proxy/client_session.h"
+
+#include <algorithm>
+#include <latch>
+
+namespace weir::proxy {
+
+Worker::Worker(
+    unsigned index,
+    std::unique_ptr<pool::IoBackend> backend,
+    protocol::StatementCatalog& catalog,
+    SessionObserver& observer
+)
+    : index_(index), catalog_(catalog), observer_(observer), loop_(std::move(backend)) {}
+
+Worker::~Worker() = default;
+
+void Worker::start() {
+    thread_ = std::thread([this] { loop_.run(); });
+}
+
+void Worker::stop(const protocol::Error& why) {
+    if (!thread_.joinable()) return;
+    loop_.post([this, why] {
+        std::vector<std::uint64_t> ids;
+        for (const auto& [id, session] : sessions_) ids.push_back(id);
+        for (const auto id : ids) {
+            if (auto* session = find(id)) session->end(why);
+        }
+        bury_dead();
+    });
+    loop_.stop();
+    thread_.join();
+    // What was posted last runs here, now that the loop is nobody's.
+    loop_.run_once(false);
+    bury_dead();
+}
+
+void Worker::begin(std::unique_ptr<SessionStart> start) {
+    session_count_.fetch_add(1, std::memory_order_relaxed);
+    loop_.post([this, start = std::move(start)]() mutable {
+        const auto id = start->id;
+        auto session = std::make_unique<ClientSession>(*this, std::move(*start));
+        auto& begun = *session;
+        sessions_.emplace(id, std::move(session));
+        begun.begin();
+    });
+}
+
+ClientSession* Worker::find(std::uint64_t id) {
+    const auto found = sessions_.find(id);
+    return found == sessions_.end() ? nullptr : found->second.get();
+}
+
+void Worker::with_session(std::uint64_t id, std::function<void(ClientSession&)> action) {
+    loop_.post([this, id, action = std::move(action)] {
+        if (auto* session = find(id)) action(*session);
+    });
+}
+
+void Worker::with_all_sessions(
+    std::function<void(ClientSession&)> visit, std::function<void()> done
+) {
+    loop_.post([this, visit = std::move(visit), done = std::move(done)] {
+        std::vector<std::uint64_t> ids;
+        ids.reserve(sessions_.size());
+        for (const auto& [id, session] : sessions_) ids.push_back(id);
+        for (const auto id : ids) {
+            if (auto* session = find(id)) visit(*session);
+        }
+        if (done) done();
+    });
+}
+
+void Worker::bury(ClientSession& session) {
+    const auto id = session.id();
+    const auto found = sessions_.find(id);
+    if (found == sessions_.end()) return;
+    dead_.push_back(std::move(found->second));
+    sessions_.erase(found);
+    session_count_.fetch_sub(1, std::memory_order_relaxed);
+    // It may still be on the stack: it is destroyed by the loop's next turn.
+    if (dead_.size() == 1) loop_.post([this] { bury_dead(); });
+    observer_.session_ended(id);
+}
+
+void Worker::bury_dead() {
+    dead_.clear();
+}
+
+}  // namespace weir::proxy

@@ -1,0 +1,86 @@
+// Worker: one thread, one EventLoop, its sessions and what they share without locks.
+#pragma once
+
+#include "pool/io/event_loop.h"
+#include "pool/server_connection.h"
+#include "protocol/message_writer.h"
+#include "protocol/statement_catalog.h"
+#include "router/statement_cache.h"
+
+#include <boost/intrusive/list.hpp>
+
+#include <atomic>
+#include <functional>
+#include <thread>
+
+namespace weir::proxy {
+
+class ClientSession;
+struct SessionStart;
+
+// The control plane, as sessions see it. Any thread.
+class SessionObserver {
+public:
+    // Ask PostgreSQL to cancel what runs on `server`; ServerPool::cancel_finished follows.
+    virtual void cancel_query(pool::ServerRef server) = 0;
+    // The session is gone; `id` is SessionStart::id.
+    virtual void session_ended(std::uint64_t id) = 0;
+
+protected:
+    ~SessionObserver() = default;
+};
+
+class Worker {
+public:
+    Worker(
+        unsigned index,
+        std::unique_ptr<pool::IoBackend> backend,
+        protocol::StatementCatalog& catalog,
+        SessionObserver& observer
+    );
+    ~Worker();
+
+    unsigned index() const { return index_; }
+    pool::EventLoop& loop() { return loop_; }
+    protocol::StatementCatalog& catalog() { return catalog_; }
+    SessionObserver& observer() { return observer_; }
+
+    void start();
+    // Ends all sessions with `why` and joins the thread.
+    void stop(const protocol::Error& why);
+
+    // Any thread: begins the session on this worker.
+    void begin(std::unique_ptr<SessionStart> start);
+    // Any thread: runs `action` on the session's thread if the session still exists.
+    void with_session(std::uint64_t id, std::function<void(ClientSession&)> action);
+    // Any thread: runs `visit` for all sessions on the worker's thread, then `done`.
+    void with_all_sessions(std::function<void(ClientSession&)> visit, std::function<void()> done);
+    std::size_t sessions() const { return session_count_.load(std::memory_order_relaxed); }
+
+    // --- the worker's thread ---
+
+    router::StatementCache& statements() { return statements_; }
+    // Scratch for one turn of one session; empty between turns.
+    protocol::MessageWriter& to_client() { return to_client_; }
+    protocol::MessageWriter& to_server() { return to_server_; }
+    // Destroys the session when nobody is on its stack any more.
+    void bury(ClientSession& session);
+    void bury_dead();
+
+private:
+    ClientSession* find(std::uint64_t id);
+
+    const unsigned index_;
+    protocol::StatementCatalog& catalog_;
+    SessionObserver& observer_;
+    router::StatementCache statements_;
+    protocol::MessageWriter to_client_;
+    protocol::MessageWriter to_server_;
+    pool::EventLoop loop_;
+    boost::unordered_flat_map<std::uint64_t, std::unique_ptr<ClientSession>> sessions_;
+    std::vector<std::unique_ptr<ClientSession>> dead_;
+    std::atomic<std::size_t> session_count_{0};
+    std::thread thread_;
+};
+
+}  // namespace weir::proxy
