@@ -1,0 +1,142 @@
+// Server: the whole process - both planes, start, reload, the operators' commands, two-phase stop.
+//
+// Everything here runs on the control thread (run()'s), except where a function says otherwise.
+#pragma once
+
+#include "proxy/authenticator.h"
+#include "proxy/cancel_registry.h"
+#include "proxy/client_login.h"
+#include "proxy/client_session.h"
+#include "proxy/listener.h"
+#include "proxy/pool_set.h"
+#include "proxy/worker.h"
+
+#include <boost/asio/signal_set.hpp>
+
+#include <map>
+#include <memory>
+#include <set>
+
+namespace weir::proxy {
+
+class AdminConsole;
+
+// What stops the process, in the words of PgBouncer's SHUTDOWN.
+enum class Shutdown { none, wait_for_clients, wait_for_servers, immediate };
+
+class Server final : public SessionObserver {
+public:
+    // `config_path` is read again by RELOAD.
+    Server(std::string config_path, conf::Settings settings);
+    Server(const Server&) = delete;
+    Server& operator=(const Server&) = delete;
+    ~Server();
+
+    // Loads users and certificates, opens the sockets. An Error says what is wrong.
+    protocol::Result<void> open();
+    // Serves until it is shut down.
+    void run();
+
+    // --- for the console and for signals ---
+
+    // Reads all files again; on an Error everything stays as it was.
+    protocol::Result<void> reload();
+    // Puts other settings in force (console SET). Keys that need a restart must not differ.
+    void apply(conf::Settings settings);
+    const conf::Settings& settings() const { return *configuration_.settings; }
+    const Configuration& configuration() const { return configuration_; }
+
+    PoolSet& pools() { return pools_; }
+    asio::io_context& io() { return io_; }
+    std::vector<std::unique_ptr<Worker>>& workers() { return workers_; }
+
+    // Databases by their client name. Errors in PgBouncer's words.
+    protocol::Result<void> pause(const std::string& database);
+    protocol::Result<void> resume(const std::string& database);
+    protocol::Result<void> pause_all();
+    protocol::Result<void> resume_all();
+    bool paused_all() const { return paused_all_; }
+    // PAUSE has nothing left to wait for: the database's (empty name: every) servers are closed.
+    bool pause_complete(const std::string& database) const;
+    protocol::Result<void> set_disabled(const std::string& database, bool disabled);
+    bool is_disabled(const std::string& database) const { return disabled_.contains(database); }
+    // Empty name: all databases.
+    protocol::Result<void> reconnect(const std::string& database);
+    bool reconnect_complete(const std::string& database) const;
+    // Drops all clients and servers and leaves the database(s) paused.
+    protocol::Result<void> kill(const std::string& database);
+    // Drops one client; false if there is none with this id. `done` is called on the control
+    // thread.
+    void kill_client(std::uint64_t id, std::function<void(bool)> done);
+    void shut_down(Shutdown how);
+    Shutdown shutting_down() const { return shutdown_; }
+
+    // All sessions as they are now; `done` is called on the control thread.
+    void view_sessions(std::function<void(std::vector<SessionView>)> done);
+
+    struct Counts {
+        std::size_t clients = 0;  // logged in, console included
+        std::size_t login = 0;    // logging in
+        std::map<std::string, std::size_t> by_database;
+        std::map<std::string, std::size_t> by_user;
+    };
+
+    Counts client_counts() const;
+    pool::TimePoint started_at() const { return started_at_; }
+
+    // --- SessionObserver: any thread ---
+    void cancel_query(pool::ServerRef server) override;
+    void session_ended(std::uint64_t id) override;
+
+private:
+    struct Admission;
+
+    struct ClientRecord {
+        unsigned worker = 0;
+        std::shared_ptr<void> permit;
+    };
+
+    protocol::Result<Configuration> load_files(conf::Settings settings) const;
+    void install(Configuration configuration);
+    LoginPolicy make_policy();
+    protocol::Result<std::shared_ptr<void>> admit(const LoginRequest& request);
+    protocol::Result<void> authorize(const LoginRequest& request) const;
+    void deliver(LoggedInClient client);
+    void begin_session(LoggedInClient client);
+    asio::awaitable<void> cancel_by_key(protocol::CancelKey key);
+    asio::awaitable<void> handle_signals();
+    asio::awaitable<void> watch_shutdown();
+    asio::awaitable<void> log_statistics();
+    Worker& least_busy_worker();
+    bool knows(const std::string& database) const;
+    std::vector<std::string> databases_named(const std::string& database) const;
+    void end_sessions(const std::string& database, const protocol::Error& why);
+    void refresh_sessions();
+
+    const std::string config_path_;
+    asio::io_context io_{1};
+    asio::thread_pool threads_;
+    Configuration configuration_;
+    protocol::StatementCatalog catalog_;
+    pool::ScramKeys scram_keys_;
+    std::vector<std::unique_ptr<Worker>> workers_;
+    PoolSet pools_;
+    LoginPolicy policy_;
+    Authenticator authenticator_;
+    ClientLogins logins_;
+    Listener listener_;
+    CancelRegistry cancels_;
+    std::unique_ptr<AdminConsole> console_;
+    asio::signal_set signals_;
+    asio::steady_timer shutdown_timer_;
+    asio::steady_timer stats_timer_;
+    std::map<std::uint64_t, ClientRecord> clients_;
+    std::shared_ptr<Admission> admission_;
+    std::set<std::string> disabled_;
+    bool paused_all_ = false;
+    Shutdown shutdown_ = Shutdown::none;
+    std::uint64_t next_session_ = 1;
+    pool::TimePoint started_at_ = pool::Clock::now();
+};
+
+}  // namespace weir::proxy
