@@ -33,8 +33,7 @@ enum class TokenKind : std::uint8_t {
     parameter,    // $1
     op,           // an operator of one or more characters
     punctuation,  // one of ( ) [ ] , ; : . and := :: .. =>
-    comment,      // only if asked for
-    error,        // unterminated string, comment or identifier: runs to the end
+    error,        // no token, or one without an end: runs to the end of the text
 };
 
 struct Token {

@@ -19,25 +19,39 @@ using protocol::is_word;
 using protocol::Token;
 using protocol::TokenKind;
 
-// Words that may stand before a parenthesis without being a function of somebody's. Sorted.
+// Words that may stand before a parenthesis and cannot be a function's name: reserved, or for a
+// column's name only (manual, appendix C). Sorted.
 constexpr std::string_view words_before_parenthesis[] = {
-    "all",       "and",      "any",       "array",     "as",        "between",  "bit",
-    "by",        "case",     "cast",      "char",      "character", "coalesce", "conflict",
-    "cross",     "cube",     "dec",       "decimal",   "default",   "delete",   "distinct",
-    "else",      "end",      "except",    "exists",    "extract",   "filter",   "float",
-    "for",       "from",     "full",      "greatest",  "group",     "grouping", "having",
-    "ilike",     "in",       "inner",     "insert",    "intersect", "interval", "is",
-    "join",      "lateral",  "least",     "left",      "like",      "limit",    "materialized",
-    "natural",   "nchar",    "normalize", "not",       "nullif",    "numeric",  "offset",
-    "on",        "only",     "or",        "order",     "outer",     "over",     "overlay",
-    "partition", "position", "precision", "returning", "right",     "rollup",   "row",
-    "select",    "set",      "sets",      "some",      "substring", "then",     "time",
-    "timestamp", "to",       "trim",      "union",     "update",    "using",    "values",
-    "varchar",   "varying",  "when",      "where",     "window",    "with",
+    "all",      "and",   "any",       "array",     "as",       "between",   "bit",       "case",
+    "cast",     "char",  "character", "coalesce",  "dec",      "decimal",   "default",   "distinct",
+    "else",     "end",   "except",    "exists",    "extract",  "float",     "for",       "from",
+    "greatest", "group", "grouping",  "having",    "in",       "intersect", "interval",  "lateral",
+    "least",    "limit", "nchar",     "normalize", "not",      "nullif",    "numeric",   "offset",
+    "on",       "only",  "or",        "overlay",   "position", "precision", "returning", "row",
+    "select",   "some",  "substring", "symmetric", "then",     "time",      "timestamp", "to",
+    "trim",     "union", "using",     "values",    "varchar",  "when",      "where",     "window",
+    "with",
 };
-static_assert(
-    std::is_sorted(std::begin(words_before_parenthesis), std::end(words_before_parenthesis))
-);
+
+constexpr bool is_sorted_table() {
+    return std::is_sorted(std::begin(words_before_parenthesis), std::end(words_before_parenthesis));
+}
+
+static_assert(is_sorted_table());
+
+// Words that could be a function's name, but not behind that other word.
+struct WordPair {
+    std::string_view word;
+    std::string_view before;
+};
+
+constexpr WordPair pairs_before_parenthesis[] = {
+    {"by", "group"},      {"by", "order"},    {"by", "partition"},      {"conflict", "on"},
+    {"filter", ")"},      {"insert", "then"}, {"join", "cross"},        {"join", "full"},
+    {"join", "inner"},    {"join", "left"},   {"join", "natural"},      {"join", "outer"},
+    {"join", "right"},    {"join", ")"},      {"materialized", "not"},  {"over", ")"},
+    {"sets", "grouping"}, {"varying", "bit"}, {"varying", "character"}, {"varying", "char"},
+};
 
 // A name folded as PostgreSQL folds it: lower case without quotes, as it is with them.
 class FoldedName {
@@ -162,9 +176,9 @@ private:
     }
 
     void read_copy_target(const Token& token) {
-        if (is_any_word(token, {"stdin"}) && copy_direction_ == 'f') kind_ = StatementKind::copy_in;
-        if (is_any_word(token, {"stdout"}) && copy_direction_ == 't')
-            kind_ = StatementKind::copy_out;
+        // PostgreSQL takes each of the two words for both directions.
+        if (!is_any_word(token, {"stdin", "stdout"})) return;
+        kind_ = copy_direction_ == 'f' ? StatementKind::copy_in : StatementKind::copy_out;
     }
 
     static std::optional<StatementKind> first_word_kind(const Token& token) {
@@ -187,14 +201,7 @@ private:
         }
         if (!is_name(previous_)) return;
         const FoldedName name{previous_};
-        const bool quoted = previous_.kind == TokenKind::quoted_identifier;
-        if (!quoted && name_length_ == 1 &&
-            std::binary_search(
-                std::begin(words_before_parenthesis),
-                std::end(words_before_parenthesis),
-                name.view()
-            ))
-            return;
+        if (is_syntax(name.view())) return;
         if (is_any_word(before_name_, {"into", "as", "copy"})) return;
         const bool in_catalog =
             name_length_ == 1 ||
@@ -207,6 +214,25 @@ private:
         call.name = name.c_str();
         bool reads_only = true;
         add_call(statement_, call, reads_only);
+    }
+
+    // Whether the unquoted name before a parenthesis is a word of the grammar.
+    bool is_syntax(std::string_view word) const {
+        if (previous_.kind != TokenKind::identifier || name_length_ != 1) return false;
+        if (word == "copy" && kind_ == StatementKind::copy_file && copy_direction_ == 0)
+            return true;
+        if (std::binary_search(
+                std::begin(words_before_parenthesis), std::end(words_before_parenthesis), word
+            ))
+            return true;
+        return std::any_of(
+            std::begin(pairs_before_parenthesis),
+            std::end(pairs_before_parenthesis),
+            [&](const WordPair& pair) {
+                return pair.word == word && before_name_.kind != TokenKind::quoted_identifier &&
+                       is_word(before_name_.text, pair.before);
+            }
+        );
     }
 
     void end_statement() {
