@@ -41,14 +41,20 @@ asio::awaitable<Result<void>> flush(ControlStream& stream, MessageWriter& out) {
 
 // The body of the client's next message, which must be a 'p'.
 asio::awaitable<Result<std::string>> read_answer(ControlStream& stream, std::size_t max_body) {
-    auto message = co_await stream.read_message(max_body);
-    if (!message) co_return message.error();
-    if (message->type != protocol::frontend::password) {
-        const auto type = static_cast<unsigned char>(message->type);
+    if (stream.unread().empty()) {
+        auto filled = co_await stream.fill();
+        if (!filled) co_return filled.error();
+    }
+    // Before anything is waited for: the length of another message is none of our business.
+    const char type_byte = stream.unread().front();
+    if (type_byte != protocol::frontend::password) {
+        const auto type = static_cast<unsigned char>(type_byte);
         co_return protocol::violation(
             "expected password response, got message type " + std::to_string(type)
         );
     }
+    auto message = co_await stream.read_message(max_body);
+    if (!message) co_return message.error();
     co_return std::move(message->body);
 }
 

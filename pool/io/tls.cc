@@ -1,5 +1,7 @@
 #include "pool/io/tls.h"
 
+#include "conf/tls_options.h"
+
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -45,39 +47,14 @@ bool verifies(conf::SslMode mode) {
     return mode == conf::SslMode::verify_ca || mode == conf::SslMode::verify_full;
 }
 
-// PgBouncer's words for cipher lists (libusual's tls.h); anything else is OpenSSL's own syntax.
-std::string cipher_list(const std::string& name) {
-    if (name.empty() || name == "default" || name == "secure" || name == "fast") {
-        return "HIGH:!aNULL:!eNULL:!RC4:!3DES";
+// Never below TLS 1.2, whatever is configured.
+Result<void> set_versions(SSL_CTX* context, const std::string& protocols) {
+    const auto versions = conf::read_tls_versions(protocols);
+    if (!versions || !(versions->tls1_2 || versions->tls1_3)) {
+        return bad_value("protocols", protocols);
     }
-    if (name == "normal" || name == "compat") return "HIGH:!aNULL:!eNULL";
-    if (name == "legacy") return "HIGH:MEDIUM:!aNULL:!eNULL";
-    if (name == "all") return "ALL:!aNULL:!eNULL";
-    return name;
-}
-
-Result<void> set_protocols(SSL_CTX* context, const std::string& protocols) {
-    bool tls12 = false;
-    bool tls13 = false;
-    for (std::size_t at = 0; at <= protocols.size();) {
-        const auto end = std::min(protocols.find_first_of(",: ", at), protocols.size());
-        const auto word = protocols.substr(at, end - at);
-        at = end + 1;
-        if (word == "secure" || word == "all" || word == "legacy" || word == "default") {
-            tls12 = tls13 = true;
-        } else if (word == "tlsv1.2") {
-            tls12 = true;
-        } else if (word == "tlsv1.3") {
-            tls13 = true;
-        } else if (word == "tlsv1") {
-            tls12 = tls13 = true;
-        } else if (!word.empty() && word != "tlsv1.0" && word != "tlsv1.1") {
-            return bad_value("protocols", protocols);
-        }
-    }
-    if (!tls12 && !tls13) return bad_value("protocols", protocols);
-    SSL_CTX_set_min_proto_version(context, tls12 ? TLS1_2_VERSION : TLS1_3_VERSION);
-    SSL_CTX_set_max_proto_version(context, tls13 ? TLS1_3_VERSION : TLS1_2_VERSION);
+    SSL_CTX_set_min_proto_version(context, versions->tls1_2 ? TLS1_2_VERSION : TLS1_3_VERSION);
+    SSL_CTX_set_max_proto_version(context, versions->tls1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
     return {};
 }
 
@@ -116,16 +93,17 @@ Result<void> load_files(SSL_CTX* context, const TlsSettings& settings) {
 // Everything both sides have in common. On failure the caller frees `context`.
 Result<void> configure(SSL_CTX* context, const TlsSettings& settings) {
     set_common_options(context);
-    if (auto set = set_protocols(context, settings.protocols); !set) return set;
-    if (SSL_CTX_set_cipher_list(context, cipher_list(settings.ciphers).c_str()) != 1) {
+    if (auto set = set_versions(context, settings.protocols); !set) return set;
+    const auto ciphers = conf::openssl_ciphers(settings.ciphers);
+    if (ciphers && SSL_CTX_set_cipher_list(context, ciphers->c_str()) != 1) {
         return bad_value("ciphers", settings.ciphers);
     }
     if (!settings.tls13_ciphers.empty() &&
         SSL_CTX_set_ciphersuites(context, settings.tls13_ciphers.c_str()) != 1) {
         return bad_value("1.3 ciphers", settings.tls13_ciphers);
     }
-    if (!settings.ecdh_curve.empty() && settings.ecdh_curve != "auto" &&
-        SSL_CTX_set1_groups_list(context, settings.ecdh_curve.c_str()) != 1) {
+    const auto groups = conf::openssl_groups(settings.ecdh_curve);
+    if (groups && SSL_CTX_set1_groups_list(context, groups->c_str()) != 1) {
         return bad_value("curve", settings.ecdh_curve);
     }
     return load_files(context, settings);

@@ -1,1 +1,15 @@
 # Unit tests of pool/.
+weir_unit_test(pool
+    pool_server_login_test.cc
+    pool_tls_test.cc
+    support/certificates.cc
+)
+
+# Logins to a real PostgreSQL.
+if(WEIR_INTEGRATION_TESTS AND NOT WEIR_FUZZ)
+    add_executable(test_server_login pool_server_login_cluster_test.cc)
+    target_link_libraries(test_server_login
+        PRIVATE weir_pool weir_test_support weir_test_main weir_warnings)
+    add_test(NAME integration.server_login COMMAND test_server_login)
+    set_tests_properties(integration.server_login PROPERTIES LABELS integration TIMEOUT 300)
+endif()
