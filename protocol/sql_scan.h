@@ -110,7 +110,10 @@ inline std::size_t string_continuation(std::string_view text, std::size_t at) {
 
 // `at` is behind the opening quote.
 inline std::size_t skip_string(std::string_view text, std::size_t at, bool backslash_escapes) {
-    while (at < text.size()) {
+    while (true) {
+        // Large values come as plain strings: memchr goes over them.
+        if (!backslash_escapes) at = text.find('\'', at);
+        if (at >= text.size()) return npos;
         const char c = text[at];
         if (c == '\'') {
             if (at + 1 < text.size() && text[at + 1] == '\'') {
@@ -126,7 +129,6 @@ inline std::size_t skip_string(std::string_view text, std::size_t at, bool backs
             ++at;
         }
     }
-    return npos;
 }
 
 inline std::size_t skip_quoted_identifier(std::string_view text, std::size_t at) {

@@ -126,11 +126,18 @@ private:
         } else if (is_name(token)) {
             read_name(token);
         } else if (token.kind == TokenKind::op) {
-            if (token.text != "!=" && !is_builtin_operator(token.text)) refuse(token.text);
+            if (!is_known_operator(token.text)) refuse(token.text);
         }
         // A name goes on over its dots; anything else ends it.
         if (!is_name(token) && token.text != ".") name_length_ = 0;
         previous_ = token;
+    }
+
+    static bool is_known_operator(std::string_view name) {
+        if (name.size() == 1 &&
+            std::string_view{"+-*/<>=%"}.find(name[0]) != std::string_view::npos)
+            return true;
+        return name == "!=" || is_builtin_operator(name);
     }
 
     void read_name(const Token& token) {
