@@ -179,8 +179,10 @@ struct Statement {
 
     bool contains(StatementKind kind) const;
 
-    bool parsed = false;                // false: everything below is the cautious answer
-    bool is_read_only = false;          // proven: only reads, with functions known to be harmless
+    bool parsed = false;  // false: everything below is the cautious answer
+    // Only reads, with functions known to be harmless, as far as a text can tell: a view, cast or
+    // overloaded name may still call anything (that is the catalog's to say).
+    bool is_read_only = false;
     bool may_write = false;             // DML, DDL, anything unknown; !is_read_only is weaker
     bool has_locking_clause = false;    // SELECT ... FOR UPDATE and the like
     bool creates_relation = false;      // without a schema in its name: under search_path

@@ -21,7 +21,9 @@ struct FlagRow {
     bool expected;
 };
 
-bool no_setting_is_reported(std::string_view) { return false; }
+bool no_setting_is_reported(std::string_view) {
+    return false;
+}
 
 const FlagRow flags[] = {
     {"SELECT 1", &Statement::is_read_only, true},
@@ -34,12 +36,16 @@ const FlagRow flags[] = {
     {"SELECT a FROM t FOR SHARE", &Statement::is_read_only, false},
     {"SELECT a FROM t FOR SHARE", &Statement::has_locking_clause, true},
     {"SELECT 1 WHERE EXISTS (SELECT 1 FROM t FOR UPDATE)", &Statement::has_locking_clause, true},
-    {"WITH a AS (SELECT 1 FROM t FOR NO KEY UPDATE) SELECT 1", &Statement::has_locking_clause, true},
+    {"WITH a AS (SELECT 1 FROM t FOR NO KEY UPDATE) SELECT 1",
+     &Statement::has_locking_clause,
+     true},
     {"COPY (SELECT 1 FROM t FOR UPDATE) TO STDOUT", &Statement::has_locking_clause, true},
     {"(SELECT 1 FROM t FOR UPDATE)", &Statement::has_locking_clause, true},
     {"SELECT a FROM t FOR READ ONLY", &Statement::has_locking_clause, false},
     {"SELECT * INTO x FROM t", &Statement::is_read_only, false},
-    {"SELECT pg_sleep(1)", &Statement::is_read_only, false},
+    {"SELECT pg_sleep(1), pg_relation_size('t')", &Statement::is_read_only, true},
+    {"SELECT * FROM t TABLESAMPLE SYSTEM (1)", &Statement::is_read_only, true},
+    {"SELECT lo_create(0)", &Statement::is_read_only, false},
     {"SELECT nextval('s')", &Statement::is_read_only, false},
     {"SELECT txid_current()", &Statement::is_read_only, false},
     {"SELECT pg_advisory_unlock(1)", &Statement::is_read_only, false},
@@ -185,7 +191,8 @@ TEST_CASE("Statement: settings with their values") {
          {.name = "search_path", .value = "a, \"B\", \"c d\", \"e\"\"f\""}},
         {"SET DateStyle TO 'German', YMD", {.name = "datestyle", .value = "German, ymd"}},
         {"SET LOCAL a.b = ''", {.name = "a.b", .value = "", .is_local = true}},
-        {"SET work_mem TO DEFAULT", {.name = "work_mem", .value = {}, .action = Action::to_default}},
+        {"SET work_mem TO DEFAULT",
+         {.name = "work_mem", .value = {}, .action = Action::to_default}},
         {"RESET SESSION AUTHORIZATION",
          {.name = "session_authorization", .value = {}, .action = Action::to_default}},
         {"SET NAMES", {.name = "client_encoding", .value = {}, .action = Action::to_default}},
@@ -202,7 +209,9 @@ TEST_CASE("Statement: settings with their values") {
         const StatementPtr statement = analyse(row.text);
         REQUIRE(statement->settings.size() == 1);
         CHECK(statement->settings[0].name == row.change.name);
-        CHECK(statement->settings[0].value.value_or("(none)") == row.change.value.value_or("(none)"));
+        CHECK(
+            statement->settings[0].value.value_or("(none)") == row.change.value.value_or("(none)")
+        );
         CHECK(statement->settings[0] == row.change);
     }
 }
@@ -243,10 +252,14 @@ TEST_CASE("Statement: options of transactions") {
         return *statement->transaction;
     };
     CHECK_FALSE(options("BEGIN").any());
-    CHECK(options("BEGIN ISOLATION LEVEL READ UNCOMMITTED").isolation == Isolation::read_uncommitted);
+    CHECK(
+        options("BEGIN ISOLATION LEVEL READ UNCOMMITTED").isolation == Isolation::read_uncommitted
+    );
     CHECK(options("BEGIN ISOLATION LEVEL READ COMMITTED").isolation == Isolation::read_committed);
     CHECK(options("BEGIN ISOLATION LEVEL REPEATABLE READ").isolation == Isolation::repeatable_read);
-    CHECK(options("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE").isolation == Isolation::serializable);
+    CHECK(
+        options("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE").isolation == Isolation::serializable
+    );
     CHECK(options("BEGIN READ ONLY").read_only == true);
     CHECK(options("BEGIN READ WRITE").read_only == false);
     CHECK(options("BEGIN NOT DEFERRABLE").deferrable == false);
