@@ -19,6 +19,8 @@ public:
     void start(LoggedInClient client);
     // Ends all console sessions with this error.
     void stop(const protocol::Error& why);
+    // A CancelRequest with this key: undoes a PAUSE that waits. False: not a console's key.
+    bool cancel(const protocol::CancelKey& key);
     // Clients on the console now.
     std::size_t clients() const;
 

@@ -478,6 +478,13 @@ void ClientSession::check_deadlines(pool::TimePoint now) {
     if (next) worker_.loop().timers().set_no_later_than(timer_, *next);
 }
 
+void ClientSession::refresh_limits() {
+    auto limits = *start_.entry->limits();
+    limits.pool_mode = limits_->pool_mode;
+    limits_ = std::make_shared<const SessionLimits>(std::move(limits));
+    check_deadlines(worker_.loop().now());
+}
+
 SessionView ClientSession::view() const {
     SessionView view;
     view.id = start_.id;

@@ -64,6 +64,8 @@ public:
     // Ends the session with this error, now or (when `after_transaction`) as soon as it holds no
     // server for a transaction.
     void end(const protocol::Error& why);
+    // Takes the limits that are in force now; the pool mode stays what it was at login.
+    void refresh_limits();
     SessionView view() const;
     std::uint64_t id() const { return start_.id; }
     const PoolEntry& entry() const { return *start_.entry; }

@@ -121,6 +121,7 @@ private:
     pool::ScramKeys scram_keys_;
     std::vector<std::unique_ptr<Worker>> workers_;
     PoolSet pools_;
+    std::shared_ptr<Admission> admission_;
     LoginPolicy policy_;
     Authenticator authenticator_;
     ClientLogins logins_;
@@ -131,7 +132,6 @@ private:
     asio::steady_timer shutdown_timer_;
     asio::steady_timer stats_timer_;
     std::map<std::uint64_t, ClientRecord> clients_;
-    std::shared_ptr<Admission> admission_;
     std::set<std::string> disabled_;
     bool paused_all_ = false;
     Shutdown shutdown_ = Shutdown::none;

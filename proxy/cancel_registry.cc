@@ -1,0 +1,63 @@
+#include "proxy/cancel_registry.h"
+
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
+
+#include <stdexcept>
+
+namespace weir::proxy {
+
+namespace {
+
+constexpr std::int32_t above_backend_pids = 1 << 22;
+
+std::string random_bytes(std::size_t size) {
+    std::string bytes(size, '\0');
+    if (RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(size)) != 1) {
+        throw std::runtime_error("no random numbers for cancel keys");
+    }
+    return bytes;
+}
+
+std::int32_t random_process_id() {
+    std::uint32_t number = 0;
+    const auto bytes = random_bytes(4);
+    for (const char c : bytes) number = number << 8 | static_cast<unsigned char>(c);
+    // 2^22 .. 2^31 - 1: positive, since some clients read it as a signed number.
+    constexpr std::uint32_t range = 0x7fffffffU - static_cast<std::uint32_t>(above_backend_pids);
+    return above_backend_pids + static_cast<std::int32_t>(number % range);
+}
+
+}  // namespace
+
+protocol::CancelKey CancelRegistry::add(const Target& target, std::size_t secret_size) {
+    protocol::CancelKey key;
+    do {
+        key.process_id = random_process_id();
+    } while (entries_.contains(key.process_id));
+    key.secret = random_bytes(secret_size);
+    entries_.emplace(key.process_id, Entry{key.secret, target});
+    by_session_.emplace(target.session, key.process_id);
+    return key;
+}
+
+std::optional<CancelRegistry::Target> CancelRegistry::find(const protocol::CancelKey& key) const {
+    const auto found = entries_.find(key.process_id);
+    if (found == entries_.end()) return std::nullopt;
+    const auto& secret = found->second.secret;
+    if (secret.size() != key.secret.size() ||
+        CRYPTO_memcmp(secret.data(), key.secret.data(), secret.size()) != 0) {
+        return std::nullopt;
+    }
+    return found->second.target;
+}
+
+bool CancelRegistry::remove(std::uint64_t session) {
+    const auto found = by_session_.find(session);
+    if (found == by_session_.end()) return false;
+    entries_.erase(found->second);
+    by_session_.erase(found);
+    return true;
+}
+
+}  // namespace weir::proxy

@@ -1,0 +1,494 @@
+#include "proxy/pool_set.h"
+
+#include "pool/io/control_stream.h"
+#include "protocol/message.h"
+#include "protocol/message_writer.h"
+#include "proxy/log.h"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+
+#include <algorithm>
+
+namespace weir::proxy {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr auto round = milliseconds(100);
+// How long a closed server may keep its place. PostgreSQL ends a cancelled or idle backend within
+// milliseconds; only a dead network takes longer.
+constexpr auto farewell_limit = seconds(60);
+// What a login may send before it is a broken peer.
+constexpr std::size_t login_message_limit = 1 << 20;
+
+void log_failure(std::exception_ptr failure) {
+    if (!failure) return;
+    try {
+        std::rethrow_exception(failure);
+    } catch (const std::exception& e) {
+        spdlog::error("control plane: {}", e.what());
+    }
+}
+
+SessionLimits session_limits(
+    const conf::Settings& settings, const std::string& database, const std::string& user
+) {
+    SessionLimits limits;
+    limits.pool_mode = conf::effective_pool_mode(settings, database, user);
+    limits.defer_begin = settings.defer_begin;
+    limits.max_prepared_statements = static_cast<std::size_t>(settings.max_prepared_statements);
+    limits.server_check_query =
+        settings.server_check_query == "<empty>" ? ";" : settings.server_check_query;
+    limits.server_check_delay = settings.server_check_delay;
+    limits.server_reset_query = settings.server_reset_query;
+    limits.server_reset_query_always = settings.server_reset_query_always;
+    limits.query_timeout = conf::effective_query_timeout(settings, user);
+    limits.query_wait_timeout = settings.query_wait_timeout;
+    limits.query_wait_notify = settings.query_wait_notify;
+    limits.idle_transaction_timeout = conf::effective_idle_transaction_timeout(settings, user);
+    limits.transaction_timeout = conf::effective_transaction_timeout(settings, user);
+    limits.client_idle_timeout = conf::effective_client_idle_timeout(settings, user);
+    limits.client_login_timeout = settings.client_login_timeout;
+    limits.log_disconnections = settings.log_disconnections;
+    limits.log_pooler_errors = settings.log_pooler_errors;
+    return limits;
+}
+
+// The server has answered, and the answer will not change by waiting.
+bool is_final(const protocol::Error& error) {
+    const auto code = error.code.text();
+    const auto kind = code.substr(0, 2);
+    return kind == "28" || kind == "3D" || kind == "42" || kind == "22" || kind == "0A";
+}
+
+bool is_server_full(const protocol::Error& error) {
+    const auto code = error.code.text();
+    return code == "53300" || code == "53200";
+}
+
+}  // namespace
+
+PoolSet::PoolSet(
+    asio::io_context& io,
+    asio::thread_pool& threads,
+    pool::ScramKeys& keys,
+    std::vector<pool::EventLoop*> workers
+)
+    : io_(io),
+      login_(threads),
+      keys_(keys),
+      workers_(std::move(workers)),
+      timer_(io),
+      random_(std::random_device{}()) {}
+
+void PoolSet::configure(const Configuration& configuration) {
+    configuration_ = configuration;
+    for (const auto& [name, entry] : entries_) configure_entry(*entry);
+    // What failed with the old settings may work now.
+    attempts_.clear();
+    balance();
+}
+
+void PoolSet::configure_entry(PoolEntry& entry) const {
+    const auto& settings = *configuration_.settings;
+    const auto& [database, user] = entry.pool.name();
+    pool::PoolLimits limits;
+    limits.size = static_cast<std::size_t>(conf::effective_pool_size(settings, database, user));
+    limits.min_size =
+        static_cast<std::size_t>(conf::effective_min_pool_size(settings, database, user));
+    limits.reserve =
+        static_cast<std::size_t>(conf::effective_reserve_pool_size(settings, database, user));
+    limits.reserve_timeout = settings.reserve_pool_timeout;
+    limits.server_lifetime = conf::effective_server_lifetime(settings, database);
+    limits.server_idle_timeout = settings.server_idle_timeout;
+    entry.pool.set_limits(limits);
+    entry.pool.set_round_robin(settings.server_round_robin);
+    entry.set_limits(
+        std::make_shared<const SessionLimits>(session_limits(settings, database, user))
+    );
+}
+
+std::shared_ptr<PoolEntry> PoolSet::entry(const std::string& database, const std::string& user) {
+    pool::PoolName name{database, user};
+    auto& entry = entries_[name];
+    if (entry == nullptr) {
+        entry = std::make_shared<PoolEntry>(name, workers_, *this);
+        configure_entry(*entry);
+        if (paused_.contains(database)) entry->pool.pause();
+    }
+    return entry;
+}
+
+// --- rounds ---
+
+void PoolSet::start() {
+    asio::co_spawn(io_, maintain(), log_failure);
+}
+
+asio::awaitable<void> PoolSet::maintain() {
+    for (unsigned count = 0; !stopping_; ++count) {
+        timer_.expires_after(round);
+        co_await timer_.async_wait(pool::use_op);
+        if (stopping_) co_return;
+        if (count % 10 == 0) {
+            const auto now = pool::Clock::now();
+            for (const auto& [name, entry] : entries_) entry->pool.close_stale(now);
+        }
+        balance();
+    }
+}
+
+void PoolSet::stop() {
+    stopping_ = true;
+    timer_.cancel();
+    for (const auto& [name, entry] : entries_) {
+        entry->pool.close_all_idle(pool::CloseReason::shutdown);
+    }
+}
+
+bool PoolSet::empty() const {
+    const auto now = pool::Clock::now();
+    return std::all_of(entries_.begin(), entries_.end(), [now](const auto& named) {
+        return named.second->pool.counts(now).total() == 0;
+    });
+}
+
+void PoolSet::servers_wanted(pool::ServerPool&) {
+    if (balance_posted_.exchange(true, std::memory_order_acq_rel)) return;
+    asio::post(io_, [this] {
+        balance_posted_.store(false, std::memory_order_release);
+        balance();
+    });
+}
+
+// Pools over shared limits take turns: who waits longest is served first.
+void PoolSet::balance() {
+    if (stopping_) return;
+    const auto now = pool::Clock::now();
+    std::vector<std::pair<pool::Duration, PoolEntry*>> wanting;
+    for (const auto& [name, entry] : entries_) {
+        const auto counts = entry->pool.counts(now);
+        if (pool::servers_to_open(counts, entry->pool.limits()) > 0) {
+            wanting.emplace_back(counts.oldest_wait, entry.get());
+        }
+    }
+    std::sort(wanting.begin(), wanting.end(), [](const auto& a, const auto& b) {
+        return a.first > b.first;
+    });
+    for (const auto& [wait, entry] : wanting) balance_pool(*entry, now);
+}
+
+void PoolSet::balance_pool(PoolEntry& entry, pool::TimePoint now) {
+    auto& pool = entry.pool;
+    if (pool.paused()) return;
+    const auto attempts = attempts_.find(pool.name());
+    if (attempts != attempts_.end() && now < attempts->second.next) return;
+    auto wanted = pool::servers_to_open(pool.counts(now), pool.limits());
+    // After a failure one login finds out whether the next would work.
+    if (attempts != attempts_.end() && attempts->second.failures > 0) {
+        if (pool.counts(now).opening > 0) return;
+        wanted = std::min<std::size_t>(wanted, 1);
+    }
+    for (; wanted > 0 && make_room(entry); --wanted) {
+        pool.opening_started();
+        asio::co_spawn(io_, open(entries_.at(pool.name())), log_failure);
+    }
+}
+
+std::size_t PoolSet::database_total(const std::string& database) const {
+    const auto now = pool::Clock::now();
+    std::size_t total = 0;
+    for (const auto& [name, entry] : entries_) {
+        if (name.database == database) total += entry->pool.counts(now).total();
+    }
+    return total;
+}
+
+std::size_t PoolSet::user_total(const std::string& user) const {
+    const auto now = pool::Clock::now();
+    std::size_t total = 0;
+    for (const auto& [name, entry] : entries_) {
+        if (name.user == user) total += entry->pool.counts(now).total();
+    }
+    return total;
+}
+
+// Room under the limits of the database and the user; if there is none, the longest-idle server
+// of another pool is asked to leave, and its end brings the next round.
+bool PoolSet::make_room(PoolEntry& entry) {
+    const auto& settings = *configuration_.settings;
+    const auto& name = entry.pool.name();
+    const auto per_database =
+        static_cast<std::size_t>(conf::effective_max_db_connections(settings, name.database));
+    const auto per_user =
+        static_cast<std::size_t>(conf::effective_max_user_connections(settings, name.user));
+    const bool database_full = per_database > 0 && database_total(name.database) >= per_database;
+    const bool user_full = per_user > 0 && user_total(name.user) >= per_user;
+    if (!database_full && !user_full) return true;
+    PoolEntry* longest = nullptr;
+    std::optional<pool::TimePoint> since;
+    for (const auto& [other, candidate] : entries_) {
+        const bool helps = (!database_full || other.database == name.database) &&
+                           (!user_full || other.user == name.user);
+        if (!helps || candidate.get() == &entry) continue;
+        // One that is on its way out already makes room enough.
+        if (candidate->pool.counts(pool::Clock::now()).closing > 0) return false;
+        const auto idle = candidate->pool.longest_idle();
+        if (idle && (!since || *idle < *since)) {
+            since = idle;
+            longest = candidate.get();
+        }
+    }
+    if (longest != nullptr) {
+        longest->pool.close_one_idle(
+            pool::CloseReason::room_for_other_pool, longest->pool.limits().min_size
+        );
+    }
+    return false;
+}
+
+// --- opening ---
+
+pool::ServerTarget PoolSet::target_of(const pool::PoolName& name) const {
+    const auto& settings = *configuration_.settings;
+    pool::ServerTarget target;
+    target.settings = configuration_.settings;
+    target.tls = configuration_.server_tls;
+    target.user = name.user;
+    const auto* database = conf::find_database(settings, name.database);
+    if (database == nullptr) return target;
+    target.host = conf::server_host(settings, *database);
+    target.port = database->port;
+    target.database = conf::server_dbname(*database, name.database);
+    const auto add = [&](const char* parameter, const std::optional<std::string>& value) {
+        if (value) target.startup_parameters.emplace_back(parameter, *value);
+    };
+    add("client_encoding", database->client_encoding);
+    add("datestyle", database->datestyle);
+    add("timezone", database->timezone);
+    return target;
+}
+
+pool::ServerCredentials PoolSet::credentials_of(const pool::PoolName& name) const {
+    pool::ServerCredentials credentials;
+    const auto* database = conf::find_database(*configuration_.settings, name.database);
+    if (database != nullptr && database->password) {
+        credentials.password = std::string(database->password->reveal());
+        return credentials;
+    }
+    const auto user = configuration_.users->find(name.user);
+    if (user == configuration_.users->end()) return credentials;
+    switch (user->second.kind) {
+        case conf::SecretKind::plain:
+        case conf::SecretKind::md5:
+            credentials.password = std::string(user->second.text.reveal());
+            break;
+        case conf::SecretKind::scram:
+            credentials.scram_keys = keys_.find(name.user);
+            break;
+        case conf::SecretKind::none:
+            break;
+    }
+    return credentials;
+}
+
+namespace {
+
+// connect_query: its errors are logged and are nobody else's.
+asio::awaitable<bool> run_connect_query(
+    const asio::any_io_executor& executor,
+    pool::LoggedInServer& server,
+    const std::string& query,
+    pool::TimePoint deadline
+) {
+    pool::ControlStream stream(executor, std::move(server.transport), deadline);
+    protocol::MessageWriter out;
+    out.begin(protocol::frontend::query).c_string(query).end();
+    const auto bytes = out.view();
+    if (!co_await stream.write(bytes)) co_return false;
+    for (;;) {
+        auto message = co_await stream.read_message(login_message_limit);
+        if (!message) co_return false;
+        const auto body = as_bytes(message->body);
+        if (message->type == protocol::backend::error_response) {
+            if (const auto error = protocol::parse_error_response(body)) {
+                spdlog::warn("connect_query failed: {}", printable(error->message));
+            }
+        } else if (message->type == protocol::backend::parameter_status) {
+            if (const auto status = protocol::parse_parameter_status(body)) {
+                for (auto& [name, value] : server.parameters) {
+                    if (name == status->name) value = status->value;
+                }
+            }
+        } else if (message->type == protocol::backend::ready_for_query) {
+            const auto status = protocol::parse_ready_for_query(body);
+            server.transport = stream.release();
+            co_return status && *status == protocol::TransactionStatus::idle;
+        }
+    }
+}
+
+}  // namespace
+
+asio::awaitable<void> PoolSet::open(std::shared_ptr<PoolEntry> entry) {
+    auto& pool = entry->pool;
+    const auto deadline = pool::Clock::now() + configuration_.settings->server_connect_timeout;
+    auto target = target_of(pool.name());
+    auto credentials = credentials_of(pool.name());
+    auto server = co_await login_.log_in(std::move(target), std::move(credentials), deadline);
+    if (!server) {
+        pool.opening_ended();
+        open_failed(*entry, server.error());
+        co_return;
+    }
+    const auto* database =
+        conf::find_database(*configuration_.settings, pool.name().database);
+    if (database != nullptr && !database->connect_query.empty()) {
+        const std::string query = database->connect_query;
+        const asio::any_io_executor executor = io_.get_executor();
+        auto& logged_in = *server;
+        if (!co_await run_connect_query(executor, logged_in, query, deadline)) {
+            pool.opening_ended();
+            auto error = protocol::error(
+                protocol::sqlstate::connection_failure, "connect_query broke the connection"
+            );
+            open_failed(*entry, error);
+            co_return;
+        }
+    }
+    attempts_.erase(pool.name());
+    pool::ServerIdentity identity;
+    identity.address = server->address;
+    identity.port = server->port;
+    identity.local_address = server->local_address;
+    identity.local_port = server->local_port;
+    identity.tls = server->tls_text;
+    identity.cancel_key = server->cancel_key;
+    identity.welcome = server->parameters;
+    auto unread = std::move(server->transport.unread());
+    server->transport.unread().clear();
+    entry->welcome.learn(identity.welcome);
+    auto connection = std::make_shared<pool::ServerConnection>(
+        pool, std::move(identity), std::move(server->transport)
+    );
+    connection->partial = std::move(unread);
+    spdlog::debug(
+        "S-{} {}/{}@{}:{} new connection to server", connection->id(),
+        printable(pool.name().database), printable(pool.name().user),
+        connection->identity().address, connection->identity().port
+    );
+    pool.add(std::move(connection));
+    pool.opening_ended();
+    if (stopping_) pool.close_all_idle(pool::CloseReason::shutdown);
+}
+
+void PoolSet::open_failed(PoolEntry& entry, const protocol::Error& error) {
+    auto& pool = entry.pool;
+    const auto now = pool::Clock::now();
+    auto& attempts = attempts_[pool.name()];
+    ++attempts.failures;
+    attempts.last = error;
+    auto pause = pool::retry_pause(attempts.failures, configuration_.settings->server_login_retry);
+    // Up to a quarter less, so that many pools do not come back at the same time.
+    pause -= pause / 4 * static_cast<int>(random_() % 256) / 256;
+    attempts.next = now + pause;
+    spdlog::warn(
+        "{}/{}: login to the server failed: {} ({})", printable(pool.name().database),
+        printable(pool.name().user), printable(error.message), error.code.text()
+    );
+    const auto counts = pool.counts(now);
+    const bool alone = counts.idle + counts.active + counts.opening == 0;
+    if (alone && (is_final(error) || is_server_full(error))) pool.fail_waiters(error);
+}
+
+std::optional<protocol::Error> PoolSet::login_failure(const PoolEntry& entry) const {
+    const auto found = attempts_.find(entry.pool.name());
+    if (found == attempts_.end()) return std::nullopt;
+    return found->second.last;
+}
+
+// --- closing ---
+
+void PoolSet::server_retired(pool::ServerRef server) {
+    asio::post(io_, [this, server = std::move(server)]() mutable {
+        asio::co_spawn(io_, close(std::move(server)), log_failure);
+    });
+}
+
+// Says goodbye and waits for PostgreSQL's: until then the backend is there and counts.
+asio::awaitable<void> PoolSet::close(pool::ServerRef server) {
+    auto& pool = server->pool();
+    spdlog::debug(
+        "S-{} {}/{} closing because: {}", server->id(), printable(pool.name().database),
+        printable(pool.name().user), text(server->close_reason)
+    );
+    if (server->floating) {
+        const auto deadline = pool::Clock::now() + farewell_limit;
+        const asio::any_io_executor executor = io_.get_executor();
+        pool::ControlStream stream(executor, std::move(server->floating), deadline);
+        protocol::MessageWriter out;
+        protocol::write_empty(protocol::frontend::terminate, out);
+        const auto bytes = out.view();
+        if (co_await stream.write(bytes)) {
+            for (;;) {
+                stream.unread().clear();
+                const auto filled = co_await stream.fill();
+                if (!filled || stream.at_end()) break;
+            }
+        }
+    }
+    pool.gone(*server);
+    balance();
+}
+
+void PoolSet::cancel_query(pool::ServerRef server) {
+    asio::post(io_, [this, server = std::move(server)]() mutable {
+        asio::co_spawn(io_, cancel(std::move(server)), log_failure);
+    });
+}
+
+asio::awaitable<void> PoolSet::cancel(pool::ServerRef server) {
+    auto target = target_of(server->pool().name());
+    // The very host this server is on, even if the name means another one by now.
+    if (server->identity().address != "unix") target.address = server->identity().address;
+    auto key = server->identity().cancel_key;
+    const bool over_tls = !server->identity().tls.empty();
+    const auto limit = configuration_.settings->cancel_wait_timeout;
+    const auto deadline =
+        pool::Clock::now() + (limit > milliseconds::zero() ? limit : milliseconds(seconds(60)));
+    const auto sent =
+        co_await login_.send_cancel(std::move(target), std::move(key), over_tls, deadline);
+    if (!sent) {
+        spdlog::warn("S-{}: cancel request failed: {}", server->id(), sent.error().message);
+    }
+    server->pool().cancel_finished(server, sent.has_value());
+}
+
+// --- pause ---
+
+void PoolSet::set_paused(const std::string& database, bool paused) {
+    if (paused) {
+        paused_.insert(database);
+    } else {
+        paused_.erase(database);
+    }
+    for (const auto& [name, entry] : entries_) {
+        if (name.database != database) continue;
+        if (paused) {
+            entry->pool.pause();
+            entry->pool.close_all_idle(pool::CloseReason::reconnect);
+        } else {
+            entry->pool.resume();
+        }
+    }
+    if (!paused) balance();
+}
+
+bool PoolSet::is_paused(const std::string& database) const {
+    return paused_.contains(database);
+}
+
+}  // namespace weir::proxy

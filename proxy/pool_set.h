@@ -1,0 +1,104 @@
+// PoolSet: all pools, and everything that opens and closes servers. Control thread.
+//
+// Workers only lend and give back; what they cannot do they ask for (PoolObserver, any thread),
+// and it is done here, one thing after the other: so limits over several pools are exact without
+// a lock that workers would meet.
+#pragma once
+
+#include "conf/settings.h"
+#include "conf/userlist.h"
+#include "pool/scram_keys.h"
+#include "pool/server_login.h"
+#include "proxy/pool_entry.h"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <map>
+#include <random>
+#include <set>
+
+namespace weir::proxy {
+
+// What the control plane knows of the configuration at one time.
+struct Configuration {
+    std::shared_ptr<const conf::Settings> settings;
+    std::shared_ptr<const conf::UserList> users;
+    std::shared_ptr<const pool::TlsContext> client_tls;
+    std::shared_ptr<const pool::TlsContext> server_tls;
+};
+
+class PoolSet final : public pool::PoolObserver {
+public:
+    PoolSet(
+        asio::io_context& io,
+        asio::thread_pool& threads,
+        pool::ScramKeys& keys,
+        std::vector<pool::EventLoop*> workers
+    );
+
+    // For all pools there are and will be.
+    void configure(const Configuration& configuration);
+    const Configuration& configuration() const { return configuration_; }
+
+    // The pool of `database` (as clients call it) for clients who are `user`.
+    std::shared_ptr<PoolEntry> entry(const std::string& database, const std::string& user);
+    const std::map<pool::PoolName, std::shared_ptr<PoolEntry>>& entries() const { return entries_; }
+
+    // Begins the rounds of maintenance.
+    void start();
+    // No more servers are opened; those there are get closed when they come back.
+    void stop();
+    // No server is left, in whatever state.
+    bool empty() const;
+
+    // Cancels what runs on the server; ends with ServerPool::cancel_finished.
+    void cancel_query(pool::ServerRef server);
+
+    // A pool of a paused database does not lend.
+    void set_paused(const std::string& database, bool paused);
+    bool is_paused(const std::string& database) const;
+
+    void servers_wanted(pool::ServerPool& pool) override;
+    void server_retired(pool::ServerRef server) override;
+
+    // The last login to the servers of this pool failed with this, and no server is left.
+    std::optional<protocol::Error> login_failure(const PoolEntry& entry) const;
+
+private:
+    // Logins to one pool's servers: failures, and when the next may be tried.
+    struct Attempts {
+        unsigned failures = 0;
+        pool::TimePoint next{};
+        std::optional<protocol::Error> last;
+    };
+
+    void configure_entry(PoolEntry& entry) const;
+    void balance();
+    void balance_pool(PoolEntry& entry, pool::TimePoint now);
+    bool make_room(PoolEntry& entry);
+    std::size_t database_total(const std::string& database) const;
+    std::size_t user_total(const std::string& user) const;
+    asio::awaitable<void> open(std::shared_ptr<PoolEntry> entry);
+    asio::awaitable<void> close(pool::ServerRef server);
+    asio::awaitable<void> cancel(pool::ServerRef server);
+    asio::awaitable<void> maintain();
+    void open_failed(PoolEntry& entry, const protocol::Error& error);
+    pool::ServerTarget target_of(const pool::PoolName& name) const;
+    pool::ServerCredentials credentials_of(const pool::PoolName& name) const;
+
+    asio::io_context& io_;
+    pool::ServerLogin login_;
+    pool::ScramKeys& keys_;
+    const std::vector<pool::EventLoop*> workers_;
+    Configuration configuration_;
+    std::map<pool::PoolName, std::shared_ptr<PoolEntry>> entries_;
+    std::map<pool::PoolName, Attempts> attempts_;
+    std::set<std::string> paused_;
+    asio::steady_timer timer_;
+    std::minstd_rand random_;
+    bool stopping_ = false;
+    std::atomic<bool> balance_posted_{false};
+};
+
+}  // namespace weir::proxy

@@ -1,0 +1,340 @@
+#include "proxy/server.h"
+
+#include "conf/machine.h"
+#include "conf/reload.h"
+#include "conf/load_file.h"
+#include "conf/validate.h"
+#include "pool/io/epoll_backend.h"
+#include "proxy/admin_console.h"
+#include "proxy/log.h"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+
+#include <csignal>
+
+namespace weir::proxy {
+
+namespace {
+
+// PBKDF2 and getaddrinfo.
+constexpr std::size_t helper_threads = 2;
+constexpr auto shutdown_round = std::chrono::milliseconds(50);
+
+void log_failure(std::exception_ptr failure) {
+    if (!failure) return;
+    try {
+        std::rethrow_exception(failure);
+    } catch (const std::exception& e) {
+        spdlog::error("control plane: {}", e.what());
+    }
+}
+
+std::vector<std::unique_ptr<Worker>> make_workers(
+    int count, protocol::StatementCatalog& catalog, SessionObserver& observer
+) {
+    std::vector<std::unique_ptr<Worker>> workers;
+    for (int i = 0; i < count; ++i) {
+        workers.push_back(std::make_unique<Worker>(
+            static_cast<unsigned>(i), std::make_unique<pool::EpollBackend>(), catalog, observer
+        ));
+    }
+    return workers;
+}
+
+std::vector<pool::EventLoop*> loops_of(const std::vector<std::unique_ptr<Worker>>& workers) {
+    std::vector<pool::EventLoop*> loops;
+    for (const auto& worker : workers) loops.push_back(&worker->loop());
+    return loops;
+}
+
+protocol::Error config_error(std::string message) {
+    return protocol::error(protocol::sqlstate::config_file_error, std::move(message));
+}
+
+}  // namespace
+
+Server::Server(std::string config_path, conf::Settings settings)
+    : config_path_(std::move(config_path)),
+      threads_(helper_threads),
+      configuration_{std::make_shared<const conf::Settings>(std::move(settings)),
+                     std::make_shared<const conf::UserList>(), nullptr, nullptr},
+      workers_(make_workers(
+          configuration_.settings->workers > 0 ? configuration_.settings->workers
+                                               : conf::workers_for_this_machine(),
+          catalog_, *this
+      )),
+      pools_(io_, threads_, scram_keys_, loops_of(workers_)),
+      policy_(make_policy()),
+      authenticator_(threads_, scram_keys_),
+      logins_(io_.get_executor(), policy_, authenticator_),
+      listener_(io_.get_executor(), [this](pool::Transport t) { logins_.start(std::move(t)); }),
+      console_(std::make_unique<AdminConsole>(*this)),
+      signals_(io_),
+      shutdown_timer_(io_),
+      stats_timer_(io_) {}
+
+Server::~Server() {
+    threads_.join();
+}
+
+// Everything that has to be read again at RELOAD, or an Error and nothing has changed.
+protocol::Result<Configuration> Server::load_files(conf::Settings settings) const {
+    Configuration loaded;
+    auto users = std::make_shared<conf::UserList>();
+    if (!settings.auth_file.empty()) {
+        auto read = conf::load_userlist(settings.auth_file);
+        for (const auto& warning : read.problems.warnings) spdlog::warn("{}", warning.to_string());
+        if (!read.users) {
+            std::string text;
+            for (const auto& problem : read.problems.errors) {
+                if (!text.empty()) text += "; ";
+                text += problem.to_string();
+            }
+            return config_error(std::move(text));
+        }
+        *users = std::move(*read.users);
+    }
+    loaded.users = std::move(users);
+    const auto clients = pool::client_tls_settings(settings);
+    if (clients.mode != conf::SslMode::disable) {
+        auto context = pool::TlsContext::for_clients(clients);
+        if (!context) return context.error();
+        loaded.client_tls = *context;
+    }
+    const auto servers = pool::server_tls_settings(settings);
+    if (servers.mode != conf::SslMode::disable) {
+        auto context = pool::TlsContext::for_servers(servers);
+        if (!context) return context.error();
+        loaded.server_tls = *context;
+    }
+    loaded.settings = std::make_shared<const conf::Settings>(std::move(settings));
+    return loaded;
+}
+
+void Server::install(Configuration configuration) {
+    // Keys learnt from a secret that is gone must not open anything.
+    for (const auto& [name, secret] : *configuration_.users) {
+        const auto now = configuration.users->find(name);
+        if (now == configuration.users->end() || !(now->second == secret)) {
+            scram_keys_.forget(name);
+        }
+    }
+    configuration_ = std::move(configuration);
+    pools_.configure(configuration_);
+    refresh_sessions();
+    switch (configuration_.settings->verbose) {
+        case 0: spdlog::set_level(spdlog::level::info); break;
+        case 1: spdlog::set_level(spdlog::level::debug); break;
+        default: spdlog::set_level(spdlog::level::trace); break;
+    }
+}
+
+protocol::Result<void> Server::open() {
+    auto loaded = load_files(*configuration_.settings);
+    if (!loaded) return loaded.error();
+    install(std::move(*loaded));
+    auto opened = listener_.open(settings());
+    if (!opened) return opened.error();
+    return {};
+}
+
+void Server::run() {
+    for (const auto& worker : workers_) worker->start();
+    pools_.start();
+    listener_.start();
+    asio::co_spawn(io_, handle_signals(), log_failure);
+    asio::co_spawn(io_, log_statistics(), log_failure);
+    spdlog::info("process up: pgweir, {} workers", workers_.size());
+    io_.run();
+    for (const auto& worker : workers_) {
+        worker->stop(protocol::fatal(protocol::sqlstate::admin_shutdown, "server shutting down"));
+    }
+    spdlog::info("stopped");
+}
+
+asio::awaitable<void> Server::handle_signals() {
+    for (const int signal : {SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2}) {
+        signals_.add(signal);
+    }
+    for (;;) {
+        const auto [ec, signal] = co_await signals_.async_wait(pool::use_op);
+        if (ec) co_return;
+        const bool again = shutdown_ != Shutdown::none;
+        switch (signal) {
+            case SIGHUP:
+                spdlog::info("got SIGHUP, re-reading config");
+                if (const auto done = reload(); !done) {
+                    spdlog::error("RELOAD failed: {}", done.error().message);
+                }
+                break;
+            case SIGTERM:
+                shut_down(again ? Shutdown::immediate : Shutdown::wait_for_clients);
+                break;
+            case SIGINT:
+                shut_down(again ? Shutdown::immediate : Shutdown::wait_for_servers);
+                break;
+            case SIGUSR1:
+                static_cast<void>(pause_all());
+                break;
+            case SIGUSR2:
+                static_cast<void>(resume_all());
+                break;
+            default:
+                shut_down(Shutdown::immediate);
+                break;
+        }
+    }
+}
+
+// --- reload ---
+
+protocol::Result<void> Server::reload() {
+    auto loaded = conf::load_file(config_path_);
+    for (const auto& warning : loaded.problems.warnings) spdlog::warn("{}", warning.to_string());
+    if (!loaded.ok()) {
+        for (const auto& problem : loaded.problems.errors) spdlog::error("{}", problem.to_string());
+        return config_error("RELOAD failed, see logs for additional details");
+    }
+    const auto diff = conf::compare(settings(), *loaded.settings);
+    for (const auto& key : diff.needs_restart) {
+        spdlog::warn("{} has changed; that acts after a restart", key);
+    }
+    auto wanted = conf::reloaded(settings(), *loaded.settings);
+    const auto problems = conf::validate(wanted);
+    for (const auto& problem : problems.errors) spdlog::error("{}", problem.to_string());
+    if (!problems.errors.empty()) {
+        return config_error("RELOAD failed, see logs for additional details");
+    }
+    auto files = load_files(std::move(wanted));
+    if (!files) {
+        spdlog::error("{}", files.error().message);
+        return config_error("RELOAD failed, see logs for additional details");
+    }
+    install(std::move(*files));
+    for (const auto& database : diff.databases_removed) {
+        end_sessions(database, protocol::fatal(
+            protocol::sqlstate::admin_shutdown, "database removed"
+        ));
+    }
+    for (const auto& [name, entry] : pools_.entries()) {
+        const auto& changed = diff.databases_reconnect;
+        const bool moved =
+            std::find(changed.begin(), changed.end(), name.database) != changed.end() ||
+            std::find(diff.databases_removed.begin(), diff.databases_removed.end(),
+                      name.database) != diff.databases_removed.end() ||
+            (std::find(changed.begin(), changed.end(), "*") != changed.end() &&
+             !settings().databases.contains(name.database));
+        if (moved || diff.server_tls_changed) entry->pool.recycle();
+    }
+    spdlog::info("configuration reloaded");
+    return {};
+}
+
+void Server::apply(conf::Settings settings) {
+    const auto diff = conf::compare(this->settings(), settings);
+    auto files = load_files(settings);
+    if (!files) {
+        spdlog::error("SET: {}", files.error().message);
+        return;
+    }
+    install(std::move(*files));
+    if (diff.server_tls_changed) {
+        for (const auto& [name, entry] : pools_.entries()) entry->pool.recycle();
+    }
+}
+
+void Server::refresh_sessions() {
+    for (const auto& worker : workers_) {
+        worker->with_all_sessions([](ClientSession& session) { session.refresh_limits(); }, {});
+    }
+}
+
+// --- stop ---
+
+void Server::shut_down(Shutdown how) {
+    if (how == Shutdown::none || shutdown_ == Shutdown::immediate) return;
+    const bool first = shutdown_ == Shutdown::none;
+    shutdown_ = how;
+    switch (how) {
+        case Shutdown::wait_for_clients:
+            spdlog::info("shutting down: waiting for clients");
+            listener_.stop_tcp();
+            break;
+        case Shutdown::wait_for_servers:
+            spdlog::info("shutting down: waiting for servers");
+            listener_.stop_tcp();
+            static_cast<void>(pause_all());
+            for (const auto& [name, entry] : pools_.entries()) {
+                entry->pool.fail_waiters(protocol::fatal(
+                    protocol::sqlstate::admin_shutdown, "server shutting down"
+                ));
+            }
+            break;
+        default:
+            spdlog::info("shutting down");
+            break;
+    }
+    if (first) {
+        asio::co_spawn(io_, watch_shutdown(), log_failure);
+    } else {
+        shutdown_timer_.cancel();
+    }
+}
+
+// First phase: until what is waited for has happened. Second: everybody is told and let go.
+asio::awaitable<void> Server::watch_shutdown() {
+    const auto complete = [this] {
+        if (shutdown_ == Shutdown::immediate) return true;
+        if (shutdown_ == Shutdown::wait_for_clients) return clients_.empty();
+        return pause_complete("");
+    };
+    while (!complete()) {
+        shutdown_timer_.expires_after(shutdown_round);
+        co_await shutdown_timer_.async_wait(pool::use_op);
+    }
+    listener_.stop();
+    signals_.cancel();
+    stats_timer_.cancel();
+    const auto why = protocol::fatal(protocol::sqlstate::admin_shutdown, "server shutting down");
+    for (const auto& worker : workers_) {
+        worker->with_all_sessions([why](ClientSession& session) { session.end(why); }, {});
+    }
+    console_->stop(why);
+    pools_.stop();
+    // Servers get their Terminate; those that a query keeps are cancelled. Not for ever.
+    const auto limit = pool::Clock::now() + std::chrono::seconds(5);
+    while ((!clients_.empty() || !pools_.empty()) && pool::Clock::now() < limit) {
+        shutdown_timer_.expires_after(shutdown_round);
+        co_await shutdown_timer_.async_wait(pool::use_op);
+        for (const auto& [name, entry] : pools_.entries()) {
+            entry->pool.close_all_idle(pool::CloseReason::shutdown);
+        }
+    }
+    io_.stop();
+}
+
+asio::awaitable<void> Server::log_statistics() {
+    for (;;) {
+        stats_timer_.expires_after(settings().stats_period);
+        const auto [ec] = co_await stats_timer_.async_wait(pool::use_op);
+        if (ec) co_return;
+        if (!settings().log_stats) continue;
+        std::uint64_t transactions = 0, queries = 0, in = 0, out = 0;
+        for (const auto& [name, entry] : pools_.entries()) {
+            for (const auto& counters : entry->pool.counters()) {
+                transactions += counters.transactions.value();
+                queries += counters.queries.value();
+                in += counters.bytes_received.value();
+                out += counters.bytes_sent.value();
+            }
+        }
+        spdlog::info(
+            "stats: {} clients, since start {} transactions, {} queries, in {} B, out {} B",
+            clients_.size(), transactions, queries, in, out
+        );
+    }
+}
+
+}  // namespace weir::proxy
