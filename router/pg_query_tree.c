@@ -1,8 +1,8 @@
 /* The raw parse tree: parsing under an error frame, expressions and DML. */
 /* clang-format off: pg_query_walk.h must come before anything that includes postgres.h */
 #include "router/pg_query_walk.h"
-#include "pg_query.h"
-#include "pg_query/pg_query_internal.h"
+#include <pg_query.h>
+#include <pg_query/pg_query_internal.h>
 /* clang-format on */
 
 #include <stdlib.h>

@@ -12,12 +12,12 @@
 #define PG_exception_stack weir_hidden_PG_exception_stack
 #define error_context_stack weir_hidden_error_context_stack
 #define CurrentMemoryContext weir_hidden_CurrentMemoryContext
-#include "postgres.h"
-#include "catalog/pg_class.h"
-#include "nodes/nodeFuncs.h"
-#include "nodes/parsenodes.h"
-#include "parser/parser.h"
-#include "utils/memutils.h"
+#include <postgres.h>
+#include <catalog/pg_class.h>
+#include <nodes/nodeFuncs.h>
+#include <nodes/parsenodes.h>
+#include <parser/parser.h>
+#include <utils/memutils.h>
 /* clang-format on */
 #undef PG_exception_stack
 #undef error_context_stack
