@@ -322,7 +322,8 @@ asio::awaitable<void> Login::refuse(protocol::Error error) {
     if (in_handshake_ || error.code == sqlstate::connection_failure) co_return;
     auto transport = stream_.release();
     MessageWriter out;
-    error.detail.clear();  // for the log only: it may help an attacker
+    error.severity = protocol::Severity::fatal;  // whoever said it: the connection ends
+    error.detail.clear();                        // for the log only: it may help an attacker
     protocol::write_error(error, out);
     ControlStream rest(executor_, std::move(transport), Clock::now() + linger_time);
     const auto bytes = out.view();

@@ -47,11 +47,13 @@ TEST_CASE("ErrorResponse: fields in any order, unknown ones ignored, the unlocal
 }
 
 TEST_CASE("ErrorResponse: without SQLSTATE, without message, without anything") {
-    const auto none = parse_error_response(as_bytes(BYTES("\0")));
+    const auto no_fields = BYTES("\0");
+    const auto none = parse_error_response(as_bytes(no_fields));
     REQUIRE(none.has_value());
     CHECK(none->to_error().code == sqlstate::internal_error);
     CHECK_FALSE(none->to_error().message.empty());
-    const auto odd = parse_error_response(as_bytes(BYTES("C42p01\0Mm\0\0")));
+    const auto odd_state = BYTES("C42p01\0Mm\0\0");
+    const auto odd = parse_error_response(as_bytes(odd_state));
     CHECK(odd->to_error().code == sqlstate::internal_error);
     CHECK(parse_error_response({}).has_error());
 }
