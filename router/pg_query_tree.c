@@ -1,5 +1,6 @@
 /* The raw parse tree: parsing under an error frame, expressions and DML. */
-/* clang-format off: pg_query_walk.h must come before anything that includes postgres.h */
+/* Pg_query_walk.h must come before anything that includes postgres.h. */
+/* clang-format off */
 #include "router/pg_query_walk.h"
 #include <pg_query.h>
 #include <pg_query/pg_query_internal.h>

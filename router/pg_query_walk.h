@@ -8,7 +8,8 @@
  * libpg_query made these variables thread-local; PostgreSQL's headers, which do not know, would
  * declare them otherwise. Hide those declarations and give our own.
  */
-/* clang-format off: the order of includes is PostgreSQL's */
+/* The order of includes is PostgreSQL's. */
+/* clang-format off */
 #define PG_exception_stack weir_hidden_PG_exception_stack
 #define error_context_stack weir_hidden_error_context_stack
 #define CurrentMemoryContext weir_hidden_CurrentMemoryContext
