@@ -202,6 +202,11 @@ void ServerPool::recycle() {
     }
 }
 
+std::uint64_t ServerPool::generation() const {
+    const std::lock_guard lock(mutex_);
+    return generation_;
+}
+
 bool ServerPool::recycled() const {
     const std::lock_guard lock(mutex_);
     return std::all_of(all_.begin(), all_.end(), [this](const ServerRef& server) {

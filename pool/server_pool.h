@@ -120,6 +120,8 @@ public:
     void set_round_robin(bool on);
     // No server of a generation before this one is left (RECONNECT, WAIT_CLOSE).
     bool recycled() const;
+    // Servers of an earlier one are dirty.
+    std::uint64_t generation() const;
     // Calls visit(const ServerConnection&) for each server under the lock: only what never changes
     // and what the lock guards may be looked at.
     template <class Visit>

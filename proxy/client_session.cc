@@ -502,6 +502,8 @@ SessionView ClientSession::view() const {
     view.request = request_at_;
     if (waiting_) view.wait = worker_.loop().now() - waiter_.since;
     view.server_id = server_ != nullptr ? server_->id() : 0;
+    view.server_prepared_statements = server_ != nullptr ? server_->prepared.size() : 0;
+    view.peer_process = start_.peer_process;
     view.prepared_statements = statements_ ? statements_->size() : 0;
     return view;
 }

@@ -35,6 +35,7 @@ struct SessionStart {
     int local_port = 0;
     std::string tls;
     bool unix_socket = false;
+    int peer_process = 0;  // of a client on a Unix socket, 0 = not known
 };
 
 // A row of SHOW CLIENTS.
@@ -48,6 +49,8 @@ struct SessionView {
     pool::Duration wait{};
     std::uint64_t server_id = 0;
     std::size_t prepared_statements = 0;
+    std::size_t server_prepared_statements = 0;  // those its server has
+    int peer_process = 0;
 };
 
 class ClientSession final : public pool::ChannelHandler, public pool::TimerHandler {
@@ -221,6 +224,7 @@ private:
     bool resetting_settings_ = false;  // RESET ALL is under way
     bool checking_ = false;       // the check query is under way
     bool server_doomed_ = false;  // not fit for others: closed when it would be given back
+    bool begin_sent_ = false;     // the group's BEGIN was deferred until now
     bool retain_ = false;         // the group uses statements prepared earlier
     bool sequences_in_transaction_ = false;  // some were advanced in this transaction
     bool server_fatal_ = false;   // its last words were passed on

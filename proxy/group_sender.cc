@@ -86,6 +86,7 @@ bool ClientSession::send_prelude(const Plan& plan) {
     }
     if (!deferred_begin_.empty()) {
         send_injected(deferred_begin_);
+        begin_sent_ = true;
         deferred_begin_.clear();
     }
     return true;
@@ -152,13 +153,14 @@ bool ClientSession::guard_sequences(const Plan& plan) {
 void ClientSession::send_group(const Group& group) {
     retained_group_.clear();
     retain_ = false;
-    const bool fresh = server_->status == TransactionStatus::idle && server_->expected.in_sync();
+    const bool first = server_->status == TransactionStatus::idle && !group_open_ && !begin_sent_;
+    begin_sent_ = false;
     if (group.bytes.empty()) return;
     for_each_message(group.bytes, [this](const protocol::MessageView& message) {
         if (phase_ == Phase::serving) send_message(message);
     });
     if (phase_ != Phase::serving) return;
-    if (retain_ && fresh && group.terminator == frontend::sync &&
+    if (retain_ && first && group.terminator == frontend::sync &&
         group.bytes.size() <= retained_limit) {
         retained_group_.assign(as_text(group.bytes));
     }
@@ -422,6 +424,8 @@ bool ClientSession::resend_after_heal() {
     healing_ = false;
     const auto id = std::exchange(heal_statement_, 0);
     server_->prepared.remove(id);
+    // The failure has rolled back the settings that went with the group.
+    send_settings();
     auto& out = worker_.to_server();
     const auto name = std::string(protocol::server_name_prefix) + std::to_string(id);
     out.begin(frontend::close).u8('S').c_string(name).end();

@@ -1,4 +1,5 @@
 // Server: who comes in, where they go, and what is known of them.
+#include "pool/io/socket_address.h"
 #include "proxy/admin_console.h"
 #include "proxy/log.h"
 #include "proxy/server.h"
@@ -167,6 +168,8 @@ void Server::begin_session(LoggedInClient client) {
     start->local_port = client.local_port;
     start->tls = client.tls_text;
     start->unix_socket = client.unix_socket;
+    start->peer_process =
+        client.unix_socket ? pool::peer_process_of(client.transport.descriptor()) : 0;
     start->transport = std::move(client.transport);
     clients_.emplace(start->id, ClientRecord{worker.index(), std::move(client.permit)});
     worker.begin(std::move(start));

@@ -246,6 +246,8 @@ void ClientSession::on_error(
             heal_statement_ = step.about->tag;
             return;
         }
+        // A message of ours was refused: this server is not what it was thought to be.
+        if (step.about->reply == Reply::swallow) server_doomed_ = true;
     }
     server_fatal_ = last_words;
     forwarded_in_group_ = true;
@@ -406,6 +408,7 @@ void ClientSession::tell_parameter(std::string_view name, std::string_view value
 // The unit that settings were injected into has ended: they hold, or nobody knows.
 void ClientSession::settle_injected() {
     if (injected_.empty()) return;
+    const bool alone = phase_ == Phase::welcoming || prelude_pending_;
     auto& uncertain = server_->uncertain;
     std::erase_if(uncertain, [this](const std::string& name) {
         return std::any_of(injected_.begin(), injected_.end(), [&](const std::string& other) {
@@ -416,7 +419,9 @@ void ClientSession::settle_injected() {
         const auto* known = server_->parameters->find(name);
         if (known != nullptr && known->reported) continue;
         if (unit_failed_) {
-            uncertain.push_back(std::move(name));
+            // With a Sync of their own they are rolled back for certain; in a transaction of the
+            // client's it hangs on what happened there.
+            if (!alone) uncertain.push_back(std::move(name));
             continue;
         }
         const auto* wanted = unit_parameters_->find(name);

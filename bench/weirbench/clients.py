@@ -3,6 +3,7 @@
 import re
 import time
 
+from .counts import strace_counts
 from .raw_client import RawClient, tls_context
 from .report import Row, interval, number
 from .stats import median, median_interval, ratios
@@ -108,6 +109,8 @@ def login(context):
             for name in order if block % 2 == 0 else reversed(order):
                 figures[name].append(cpu_per_login(targets[name], count, secret, client_tls))
             pairs.append((figures["pgweir"][-1], figures["pgbouncer"][-1]))
+        if kind == "SCRAM":
+            login_calls(context, targets, secret)
         for target in targets.values():
             context.sandbox.stop(target)
         middle, low, high = median_interval(ratios(pairs))
@@ -119,3 +122,18 @@ def login(context):
             budget=f"<= {LOGIN_LIMIT:.1f}" if budgeted else "",
             met=middle <= LOGIN_LIMIT if budgeted else None,
         ))
+
+
+def login_calls(context, targets, secret, count=100):
+    cells, breakdown = {}, []
+    for name, target in targets.items():
+        calls = strace_counts(context.sandbox, target,
+                              lambda t=target: cpu_per_login(t, count, secret, None))
+        cells[name] = sum(calls.values()) / count
+        breakdown.append(f"{name} " + ", ".join(
+            f"{call} {times / count:.2f}" for call, times in calls.most_common()
+            if times / count >= 0.05))
+    context.report.add(Row(
+        "system calls per login, SCRAM", pgbouncer=f"{cells['pgbouncer']:.1f}",
+        pgweir=f"{cells['pgweir']:.1f}", ratio=f"{cells['pgweir'] / cells['pgbouncer']:.3f}"))
+    context.report.note("system calls per login: " + "; ".join(breakdown))

@@ -136,4 +136,11 @@ bool peer_user_is(int descriptor, uid_t user) {
            size == sizeof peer && peer.uid == user;
 }
 
+int peer_process_of(int descriptor) {
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    const bool known = ::getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;
+    return known && size == sizeof peer ? peer.pid : 0;
+}
+
 }  // namespace weir::pool

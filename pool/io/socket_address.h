@@ -46,5 +46,7 @@ void set_socket_options(
 
 // The peer of a Unix socket runs as `user`; false if the system does not say.
 bool peer_user_is(int descriptor, uid_t user);
+// The process at the other end of a Unix socket, 0 if that is not known.
+int peer_process_of(int descriptor);
 
 }  // namespace weir::pool

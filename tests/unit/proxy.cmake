@@ -5,3 +5,23 @@ weir_unit_test(proxy
     proxy_listener_test.cc
     support/certificates.cc
 )
+
+# Scripted conversations of ClientSessions on a MemoryBackend.
+add_executable(test_session
+    proxy_session_settings_test.cc
+    proxy_session_statements_test.cc
+    proxy_session_test.cc
+    proxy_session_waiting_test.cc
+    support/session_script.cc
+)
+target_link_libraries(test_session PRIVATE weir_proxy weir_test_main weir_warnings)
+doctest_discover_tests(test_session TEST_PREFIX "session: " PROPERTIES LABELS unit)
+
+# The console.
+add_executable(test_console
+    proxy_admin_console_test.cc
+    proxy_admin_parser_test.cc
+    proxy_admin_session_test.cc
+)
+target_link_libraries(test_console PRIVATE weir_proxy weir_test_main weir_warnings)
+doctest_discover_tests(test_console TEST_PREFIX "console: " PROPERTIES LABELS unit)

@@ -4,9 +4,8 @@
 
 #include <doctest/doctest.h>
 
-#include <pthread.h>
-
 #include <atomic>
+#include <pthread.h>
 #include <random>
 #include <string>
 #include <thread>
@@ -19,20 +18,26 @@ namespace {
 std::string repeated(std::string_view piece, std::size_t count) {
     std::string result;
     result.reserve(piece.size() * count);
-    for (std::size_t i = 0; i < count; ++i) result += piece;
+    for (std::size_t i = 0; i < count; ++i)
+        result += piece;
     return result;
 }
 
-std::string sum_of(std::size_t bytes) { return "SELECT 1" + repeated("+1", bytes / 2); }
+std::string sum_of(std::size_t bytes) {
+    return "SELECT 1" + repeated("+1", bytes / 2);
+}
 
 // Nested constructs, each repeated so that the text is near the parser's limit or above it.
 std::vector<std::string> hostile_texts() {
     std::vector<std::string> texts;
     for (const std::size_t size : {9000U, 16000U, 16384U, 60000U, 400000U}) {
-        const auto nested = [&](std::string_view open, std::string_view middle, std::string_view close) {
-            const std::size_t count = size / (open.size() + close.size());
-            texts.push_back("SELECT " + repeated(open, count) + std::string{middle} + repeated(close, count));
-        };
+        const auto nested =
+            [&](std::string_view open, std::string_view middle, std::string_view close) {
+                const std::size_t count = size / (open.size() + close.size());
+                texts.push_back(
+                    "SELECT " + repeated(open, count) + std::string{middle} + repeated(close, count)
+                );
+            };
         texts.push_back(sum_of(size));
         nested("(", "1", ")");
         nested("NOT ", "true", "");
@@ -65,7 +70,9 @@ std::vector<std::string> hostile_texts() {
         nested("'", "", "");
         nested("$a$", "", "");
         nested("\"", "", "");
-        texts.push_back(repeated("WITH a AS (", size / 20) + "SELECT 1" + repeated(") SELECT 1", size / 20));
+        texts.push_back(
+            repeated("WITH a AS (", size / 20) + "SELECT 1" + repeated(") SELECT 1", size / 20)
+        );
         texts.push_back(repeated("EXPLAIN ", size / 8) + "SELECT 1");
         texts.push_back(repeated("CREATE SCHEMA a ", size / 16));
         texts.push_back(repeated("PREPARE a AS ", size / 13) + "SELECT 1");
@@ -144,7 +151,8 @@ TEST_CASE("analyse: what is nested too deep is opaque") {
 
 TEST_CASE("analyse: a UNION of a thousand is known") {
     std::string text = "SELECT 1";
-    for (int i = 0; i < 1000; ++i) text += " UNION SELECT 1";
+    for (int i = 0; i < 1000; ++i)
+        text += " UNION SELECT 1";
     CHECK(analyse(text)->is_read_only);
     CHECK(analyse(text + " UNION SELECT setseed(1)")->pin == PinReason::setseed);
 }
@@ -158,30 +166,41 @@ TEST_CASE("analyse: from several threads at once") {
                 const std::string name = "f" + std::to_string(i) + "_" + std::to_string(round);
                 const StatementPtr good = analyse("SELECT " + name + "(1) FROM t");
                 if (good->pin_detail != name) ++wrong;
-                if (analyse("SELECT FROM " + name + " WHERE")->pin != PinReason::unparsable) ++wrong;
+                if (analyse("SELECT FROM " + name + " WHERE")->pin != PinReason::unparsable)
+                    ++wrong;
             }
         });
     }
-    for (std::thread& thread : threads) thread.join();
+    for (std::thread& thread : threads)
+        thread.join();
     CHECK(wrong == 0);
 }
 
 TEST_CASE("analyse: random changes of real statements") {
     std::mt19937 random{20261121};
     const std::string seeds[] = {
-        "WITH a AS (SELECT $1::int, E'x\\'y' FROM t) UPDATE t SET (a, b) = (SELECT 1, 2) WHERE c = ANY ('{1}')",
-        "SET LOCAL search_path = a, \"b\"; DECLARE c CURSOR WITH HOLD FOR SELECT 1; COMMIT AND CHAIN",
-        "CREATE TABLE t (a int PRIMARY KEY, CHECK (a > 1)) PARTITION BY RANGE (a); COPY t FROM STDIN",
-        "MERGE INTO t USING u ON t.a = u.a WHEN MATCHED AND u.b THEN UPDATE SET a = $q$x$q$ WHEN NOT MATCHED THEN INSERT VALUES (1)",
+        "WITH a AS (SELECT $1::int, E'x\\'y' FROM t) UPDATE t SET (a, b) = (SELECT 1, 2) WHERE c = "
+        "ANY ('{1}')",
+        "SET LOCAL search_path = a, \"b\"; DECLARE c CURSOR WITH HOLD FOR SELECT 1; COMMIT AND "
+        "CHAIN",
+        "CREATE TABLE t (a int PRIMARY KEY, CHECK (a > 1)) PARTITION BY RANGE (a); COPY t FROM "
+        "STDIN",
+        "MERGE INTO t USING u ON t.a = u.a WHEN MATCHED AND u.b THEN UPDATE SET a = $q$x$q$ WHEN "
+        "NOT MATCHED THEN INSERT VALUES (1)",
     };
     for (int round = 0; round < 20000; ++round) {
         std::string text = seeds[random() % 4];
         for (std::size_t i = 0; i < 1 + random() % 4; ++i) {
             const std::size_t at = random() % text.size();
             switch (random() % 3) {
-                case 0: text[at] = static_cast<char>(random() % 256); break;
-                case 1: text.erase(at, 1 + random() % 8); break;
-                default: text.insert(at, text.substr(random() % text.size(), random() % 12));
+                case 0:
+                    text[at] = static_cast<char>(random() % 256);
+                    break;
+                case 1:
+                    text.erase(at, 1 + random() % 8);
+                    break;
+                default:
+                    text.insert(at, text.substr(random() % text.size(), random() % 12));
             }
             if (text.empty()) text = ";";
         }

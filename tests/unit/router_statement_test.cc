@@ -9,9 +9,13 @@
 
 namespace weir::router {
 
-std::ostream& operator<<(std::ostream& out, StatementKind kind) { return out << text(kind); }
+std::ostream& operator<<(std::ostream& out, StatementKind kind) {
+    return out << text(kind);
+}
 
-std::ostream& operator<<(std::ostream& out, PinReason reason) { return out << text(reason); }
+std::ostream& operator<<(std::ostream& out, PinReason reason) {
+    return out << text(reason);
+}
 
 namespace {
 
@@ -339,7 +343,9 @@ const Row definitions[] = {
     {"CREATE MATERIALIZED VIEW v AS SELECT 1", K::create_table_as},
     {"CREATE VIEW v AS SELECT weir_function()", K::create_view},
     {"CREATE TEMP VIEW v AS SELECT 1", K::create_view, P::temp_object},
-    {"CREATE OR REPLACE TEMPORARY RECURSIVE VIEW v (a) AS SELECT 1", K::create_view, P::temp_object},
+    {"CREATE OR REPLACE TEMPORARY RECURSIVE VIEW v (a) AS SELECT 1",
+     K::create_view,
+     P::temp_object},
     {"CREATE VIEW v AS SELECT * FROM pg_temp.x", K::create_view, P::temp_object},
     {"CREATE SEQUENCE s", K::create_sequence},
     {"CREATE TEMP SEQUENCE s", K::create_sequence, P::temp_object},
@@ -347,7 +353,8 @@ const Row definitions[] = {
     {"CREATE INDEX ON t (weir_function(a))", K::create_index, P::unknown_function},
     {"CREATE INDEX ON t (a) WHERE weir_function(a)", K::create_index, P::unknown_function},
     {"CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'", K::create_function},
-    {"CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT weir_function(); END", K::create_function},
+    {"CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT weir_function(); END",
+     K::create_function},
     {"CREATE PROCEDURE f() LANGUAGE plpgsql AS $$ BEGIN END $$", K::create_function},
     {"CREATE FUNCTION f() RETURNS int LANGUAGE C AS 'x', 'y'", K::create_function, P::load},
     {"CREATE FUNCTION f() RETURNS int LANGUAGE plpython3u AS ''", K::create_function, P::load},
@@ -398,27 +405,33 @@ const Row unparsable[] = {
 }  // namespace
 
 TEST_CASE("analyse: queries and the functions in every place of them") {
-    for (const Row& row : queries) check(row);
+    for (const Row& row : queries)
+        check(row);
 }
 
 TEST_CASE("analyse: functions with an effect on the session") {
-    for (const Row& row : session_functions) check(row);
+    for (const Row& row : session_functions)
+        check(row);
 }
 
 TEST_CASE("analyse: SET, RESET, SHOW") {
-    for (const Row& row : settings) check(row);
+    for (const Row& row : settings)
+        check(row);
 }
 
 TEST_CASE("analyse: transactions, cursors, prepared statements and other utility statements") {
-    for (const Row& row : session_statements) check(row);
+    for (const Row& row : session_statements)
+        check(row);
 }
 
 TEST_CASE("analyse: definitions") {
-    for (const Row& row : definitions) check(row);
+    for (const Row& row : definitions)
+        check(row);
 }
 
 TEST_CASE("analyse: what the parser refuses is opaque") {
-    for (const Row& row : unparsable) check(row);
+    for (const Row& row : unparsable)
+        check(row);
     CHECK(analyse(std::string_view{"SELECT 1\0; SELECT 2", 19})->pin == P::unparsable);
     CHECK(analyse("SELECT 1", {.standard_conforming_strings = false})->pin == P::unknown_encoding);
     CHECK(analyse("SELECT 1", {.ascii_safe_encoding = false})->pin == P::unknown_encoding);
@@ -426,9 +439,11 @@ TEST_CASE("analyse: what the parser refuses is opaque") {
 
 TEST_CASE("text: every kind and reason has one of its own") {
     for (int i = 0; i <= static_cast<int>(K::last); ++i)
-        for (int j = 0; j < i; ++j) CHECK(text(static_cast<K>(i)) != text(static_cast<K>(j)));
+        for (int j = 0; j < i; ++j)
+            CHECK(text(static_cast<K>(i)) != text(static_cast<K>(j)));
     for (int i = 0; i <= static_cast<int>(P::last); ++i)
-        for (int j = 0; j < i; ++j) CHECK(text(static_cast<P>(i)) != text(static_cast<P>(j)));
+        for (int j = 0; j < i; ++j)
+            CHECK(text(static_cast<P>(i)) != text(static_cast<P>(j)));
 }
 
 TEST_CASE("self_test: the installed libpg_query has the layout of the headers") {

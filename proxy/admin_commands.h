@@ -1,0 +1,168 @@
+// The console's commands: tables of them, and what they share.
+//
+//   admin_commands.cc           rights, running and waiting
+//   admin_commands_show.cc      SHOW: what there is
+//   admin_commands_sessions.cc  SHOW CLIENTS and SERVERS
+//   admin_commands_control.cc   all others: what is done
+#pragma once
+
+#include "pool/io/control_stream.h"
+#include "proxy/admin_session.h"
+#include "proxy/admin_stats.h"
+#include "proxy/client_session.h"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <memory>
+
+namespace weir::proxy {
+
+class Server;
+
+enum class AdminRights : std::uint8_t {
+    watch,  // stats_users: SHOW
+    all,    // admin_users, and the owner of the process
+};
+
+// Says whether a client with these rights may run the command.
+bool may_run(AdminRights rights, const AdminCommand& command);
+
+// --- SHOW ---
+
+struct ShowContext {
+    Server& server;
+    const StatsSampler& sampler;
+    const Totals& console_totals;
+    std::vector<SessionView> console_clients;
+    // Filled for those that ask for it (ShowCommand::needs_sessions).
+    std::vector<SessionView> sessions;
+};
+
+struct ShowCommand {
+    std::string_view topic;
+    Columns columns;  // none: its answer is a notice (HELP)
+    std::vector<Row> (*rows)(const ShowContext& context);
+    bool needs_sessions = false;
+};
+
+// nullptr: there is none. Topics in any case; also what PgBouncer pretends to have, such as
+// client_encoding.
+const ShowCommand* find_show(std::string_view topic);
+bool is_pretended_parameter(std::string_view name);
+std::string_view help_text();
+
+// Columns and rows of SHOW CLIENTS and SERVERS (admin_commands_sessions.cc).
+Columns socket_columns();
+std::vector<Row> show_clients(const ShowContext& context);
+std::vector<Row> show_servers(const ShowContext& context);
+// As SHOW POOLS and SERVERS call it: "used" is idle, and to be checked before it is lent.
+std::string_view state_shown(
+    const pool::ServerConnection& server, const conf::Settings& settings, pool::TimePoint now
+);
+// The id shown: its column is an int4, so what does not fit is cut off.
+std::int64_t id_shown(std::uint64_t id);
+
+// --- waiting ---
+
+// Commands that wait for something to be true (PAUSE, WAIT_CLOSE). Control thread.
+class AdminWaits {
+public:
+    // Nothing: not yet.
+    using Check = std::function<std::optional<AdminOutcome>()>;
+
+    explicit AdminWaits(asio::io_context& io) : timer_(io) {}
+
+    // Calls `done` as soon as `check` gives something, which is asked now and then; never from
+    // within add(). The number is for remove().
+    std::uint64_t add(Check check, AdminCommands::Done done);
+    // False: it has ended.
+    bool remove(std::uint64_t number);
+    // Something has changed: asks all now.
+    void ask();
+    void clear();
+
+private:
+    struct Wait {
+        std::uint64_t number;
+        Check check;
+        AdminCommands::Done done;
+    };
+
+    void arm();
+
+    asio::steady_timer timer_;
+    std::list<Wait> waits_;
+    std::uint64_t next_ = 1;
+    bool armed_ = false;
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+// --- one client's commands ---
+
+// What the clients of the console share.
+struct ConsoleShared {
+    explicit ConsoleShared(Server& server);
+
+    Server& server;
+    StatsSampler sampler;
+    Totals totals{};  // of the console's own clients
+    AdminWaits waits;
+    // The clients on the console, and ending one of them by its id (false: not one of them).
+    std::function<std::vector<SessionView>()> view_clients;
+    std::function<bool(std::uint64_t)> kill_client;
+};
+
+class ConsoleCommands final : public AdminCommands {
+public:
+    // `shared` must outlive this.
+    ConsoleCommands(ConsoleShared& shared, AdminRights rights)
+        : shared_(shared), rights_(rights), alive_(std::make_shared<bool>(true)) {}
+
+    ConsoleCommands(const ConsoleCommands&) = delete;
+    ConsoleCommands& operator=(const ConsoleCommands&) = delete;
+
+    protocol::Result<const Columns*> describe(const AdminCommand& command) override;
+    void run(const AdminCommand& command, Done done) override;
+
+    // Called after each `done`.
+    void when_answered(std::function<void()> call) { answered_ = std::move(call); }
+
+    // The client's CancelRequest: a command that waits ends with 57014, and its effect is undone.
+    void cancel();
+    // The client has gone: the same without an answer. `done` is not called any more.
+    void abandon();
+
+    // --- for the functions of the table ---
+
+    Server& server() { return shared_.server; }
+    ConsoleShared& shared() { return shared_; }
+    // Ends the command by `check`, or by `undo` if the client does not want it any more.
+    void wait(AdminWaits::Check check, std::function<void()> undo, Done done);
+    // Calls `then` with all sessions, unless this is gone by then.
+    void with_sessions(std::function<void(std::vector<SessionView>)> then);
+
+private:
+    void show(const ShowCommand& show, Done done);
+
+    ConsoleShared& shared_;
+    const AdminRights rights_;
+    std::shared_ptr<bool> alive_;  // callbacks look whether it is
+    std::uint64_t waiting_ = 0;    // number in AdminWaits
+    std::function<void()> undo_;
+    std::function<void()> answered_;
+    Done waiting_done_;
+};
+
+// One function per command; all but SHOW.
+struct ControlCommand {
+    AdminVerb verb;
+    void (*run)(ConsoleCommands& self, const AdminCommand& command, AdminCommands::Done done);
+};
+
+const ControlCommand& control_command(AdminVerb verb);
+
+}  // namespace weir::proxy

@@ -1,0 +1,230 @@
+// The commands that do something. Texts and tags are PgBouncer's.
+#include "conf/show.h"
+#include "proxy/admin_commands.h"
+#include "proxy/log.h"
+#include "proxy/server.h"
+
+#include <boost/asio/post.hpp>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+namespace weir::proxy {
+
+namespace {
+
+using Done = AdminCommands::Done;
+
+protocol::Error refusal(std::string message, std::string detail = {}) {
+    auto error = protocol::error(protocol::sqlstate::protocol_violation, std::move(message));
+    error.detail = std::move(detail);
+    return error;
+}
+
+void log_command(std::string_view verb, const AdminCommand& command) {
+    if (command.argument.empty()) {
+        spdlog::info("{} command issued", verb);
+    } else {
+        spdlog::info("{} '{}' command issued", verb, printable(command.argument));
+    }
+}
+
+void answer(const protocol::Result<void>& result, std::string_view tag, const Done& done) {
+    if (!result) return done(result.error());
+    done(AdminReply(std::string(tag)));
+}
+
+// What PgBouncer refuses for a name of the console; "cannot <verb> admin db: X".
+bool refuse_console(const AdminCommand& command, std::string_view verb, const Done& done) {
+    if (!conf::is_console_database(command.argument)) return false;
+    done(refusal("cannot " + std::string(verb) + " admin db: " + command.argument));
+    return true;
+}
+
+bool refuse_missing(const AdminCommand& command, const Done& done) {
+    if (!command.argument.empty()) return false;
+    done(refusal("a database is required"));
+    return true;
+}
+
+// --- PAUSE and RESUME ---
+
+// A database that somebody let go while PAUSE (of all, or of `paused`) still waits.
+std::optional<std::string> resumed_meanwhile(Server& server, const std::string& paused) {
+    const auto& pools = server.pools();
+    if (!paused.empty()) {
+        if (pools.is_paused(paused)) return std::nullopt;
+        return paused;
+    }
+    if (!server.paused_all()) return "";
+    for (const auto& [name, entry] : pools.entries()) {
+        if (!pools.is_paused(name.database)) return name.database;
+    }
+    return std::nullopt;
+}
+
+void pause(ConsoleCommands& self, const AdminCommand& command, Done done) {
+    auto& server = self.server();
+    const auto database = command.argument;
+    log_command("PAUSE", command);
+    const auto begun = database.empty() ? server.pause_all() : server.pause(database);
+    if (!begun) return done(begun.error());
+    // Without this a PAUSE would wait for ever once somebody has resumed what it waits for.
+    const auto check = [&server, database]() -> std::optional<AdminOutcome> {
+        if (const auto resumed = resumed_meanwhile(server, database)) {
+            const auto name = resumed->empty() ? "" : " of database " + *resumed;
+            return protocol::error(
+                protocol::sqlstate::query_canceled, "PAUSE was ended by RESUME" + name
+            );
+        }
+        if (!server.pause_complete(database)) return std::nullopt;
+        return AdminReply("PAUSE");
+    };
+    const auto undo = [&server, database] {
+        spdlog::info("PAUSE given up, doing RESUME");
+        static_cast<void>(database.empty() ? server.resume_all() : server.resume(database));
+    };
+    self.wait(check, undo, std::move(done));
+}
+
+void resume(ConsoleCommands& self, const AdminCommand& command, Done done) {
+    log_command("RESUME", command);
+    auto& server = self.server();
+    const auto resumed =
+        command.argument.empty() ? server.resume_all() : server.resume(command.argument);
+    answer(resumed, "RESUME", done);
+    // Whoever waits in PAUSE is told at once.
+    self.shared().waits.ask();
+}
+
+// --- databases ---
+
+void disable(ConsoleCommands& self, const AdminCommand& command, Done done) {
+    if (refuse_missing(command, done) || refuse_console(command, "disable", done)) return;
+    log_command("DISABLE", command);
+    answer(self.server().set_disabled(command.argument, true), "DISABLE", done);
+}
+
+void enable(ConsoleCommands& self, const AdminCommand& command, Done done) {
+    if (refuse_missing(command, done) || refuse_console(command, "enable", done)) return;
+    log_command("ENABLE", command);
+    answer(self.server().set_disabled(command.argument, false), "ENABLE", done);
+}
+
+void reconnect(ConsoleCommands& self, const AdminCommand& command, Done done) {
+    if (refuse_console(command, "reconnect", done)) return;
+    log_command("RECONNECT", command);
+    answer(self.server().reconnect(command.argument), "RECONNECT", done);
+}
+
+void wait_close(ConsoleCommands& self, const AdminCommand& command, Done done) {
+    if (refuse_console(command, "wait in", done)) return;
+    auto& server = self.server();
+    const auto database = command.argument;
+    if (!database.empty() && conf::find_database(server.settings(), database) == nullptr) {
+        return done(refusal("no such database: " + database));
+    }
+    log_command("WAIT_CLOSE", command);
+    const auto check = [&server, database]() -> std::optional<AdminOutcome> {
+        if (!server.reconnect_complete(database)) return std::nullopt;
+        return AdminReply("WAIT_CLOSE");
+    };
+    self.wait(check, {}, std::move(done));
+}
+
+void kill(ConsoleCommands& self, const AdminCommand& command, Done done) {
+    if (self.server().paused_all()) return done(refusal("already suspended/paused"));
+    log_command("KILL", command);
+    answer(self.server().kill(command.argument), "KILL", done);
+    self.shared().waits.ask();
+}
+
+// --- one client ---
+
+void kill_client(ConsoleCommands& self, const AdminCommand& command, Done done) {
+    std::uint64_t wanted = 0;
+    const auto* end = command.argument.data() + command.argument.size();
+    const auto [stop, error] = std::from_chars(command.argument.data(), end, wanted);
+    if (error != std::errc() || stop != end) {
+        return done(refusal("invalid client pointer supplied"));
+    }
+    log_command("KILL_CLIENT", command);
+    // Ids are shown cut to their column's type, and looked up as they are shown.
+    self.with_sessions([&self, wanted, done = std::move(done)](auto sessions) {
+        const auto found = std::find_if(sessions.begin(), sessions.end(), [&](const auto& view) {
+            return view.id == wanted || id_shown(view.id) == static_cast<std::int64_t>(wanted);
+        });
+        if (found == sessions.end()) {
+            // The console's own clients. It may be this one, who then gets no answer any more.
+            if (!self.shared().kill_client(wanted)) return done(refusal("client not found"));
+            return done(AdminReply("KILL_CLIENT"));
+        }
+        self.server().kill_client(found->id, [done](bool killed) {
+            if (!killed) return done(refusal("client not found"));
+            done(AdminReply("KILL_CLIENT"));
+        });
+    });
+}
+
+// --- the process ---
+
+void reload(ConsoleCommands& self, const AdminCommand& command, Done done) {
+    log_command("RELOAD", command);
+    answer(self.server().reload(), "RELOAD", done);
+}
+
+void set(ConsoleCommands& self, const AdminCommand& command, Done done) {
+    if (is_pretended_parameter(command.argument)) {
+        AdminReply reply("SET");
+        reply.notices.push_back({"SET ignored", {}});
+        return done(std::move(reply));
+    }
+    auto& server = self.server();
+    auto changed = conf::with_setting(server.settings(), command.argument, command.value);
+    if (!changed) return done(refusal("SET failed", changed.error().message));
+    spdlog::info("SET {} = {}", printable(command.argument), printable(command.value));
+    const auto wanted = *changed;
+    server.apply(std::move(*changed));
+    // Files named by a setting may be missing or wrong; then all stays as it was.
+    if (!(server.settings() == wanted)) {
+        return done(refusal("SET failed", "see logs for additional details"));
+    }
+    done(AdminReply("SET " + command.argument + "=" + command.value));
+}
+
+void shutdown(ConsoleCommands& self, const AdminCommand& command, Done done) {
+    auto& server = self.server();
+    auto how = Shutdown::immediate;
+    if (same_word(command.argument, "wait_for_clients")) how = Shutdown::wait_for_clients;
+    if (same_word(command.argument, "wait_for_servers")) how = Shutdown::wait_for_servers;
+    if (server.shutting_down() >= how) return done(refusal("pooler is shutting down"));
+    log_command("SHUTDOWN", command);
+    // PgBouncer gives no answer to an immediate one, so that psql -c fails; here it does not. The
+    // connection stays open until the process ends.
+    done(AdminReply("SHUTDOWN"));
+    asio::post(server.io(), [&server, how] { server.shut_down(how); });
+}
+
+}  // namespace
+
+const ControlCommand& control_command(AdminVerb verb) {
+    static constexpr std::array<ControlCommand, 11> commands{{
+        {AdminVerb::disable, disable},
+        {AdminVerb::enable, enable},
+        {AdminVerb::kill, kill},
+        {AdminVerb::kill_client, kill_client},
+        {AdminVerb::pause, pause},
+        {AdminVerb::reconnect, reconnect},
+        {AdminVerb::reload, reload},
+        {AdminVerb::resume, resume},
+        {AdminVerb::set, set},
+        {AdminVerb::shutdown, shutdown},
+        {AdminVerb::wait_close, wait_close},
+    }};
+    return *std::find_if(commands.begin(), commands.end(), [verb](const auto& command) {
+        return command.verb == verb;
+    });
+}
+
+}  // namespace weir::proxy

@@ -1,0 +1,243 @@
+#include "proxy/admin_parser.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <span>
+#include <utility>
+
+namespace weir::proxy {
+
+namespace {
+
+// PgBouncer's buffers, less the NUL.
+constexpr std::size_t max_argument = 63;
+constexpr std::size_t max_value = 255;
+constexpr std::size_t max_echo = 900;
+// What a command keeps of its text: enough to be echoed.
+constexpr std::size_t max_text = max_echo + 8;
+
+enum class TokenKind : std::uint8_t {
+    word,
+    quoted,  // "name"
+    string,  // 'value'
+    equals,
+    semicolon,
+    end,
+    wrong,  // nothing of the language
+};
+
+struct Token {
+    TokenKind kind = TokenKind::end;
+    std::string text;  // without quotes
+    std::size_t begin = 0;
+    std::size_t end = 0;
+};
+
+constexpr std::array<std::pair<std::string_view, AdminVerb>, 12> verbs{{
+    {"disable", AdminVerb::disable},
+    {"enable", AdminVerb::enable},
+    {"kill", AdminVerb::kill},
+    {"kill_client", AdminVerb::kill_client},
+    {"pause", AdminVerb::pause},
+    {"reconnect", AdminVerb::reconnect},
+    {"reload", AdminVerb::reload},
+    {"resume", AdminVerb::resume},
+    {"select", AdminVerb::show},
+    {"show", AdminVerb::show},
+    {"shutdown", AdminVerb::shutdown},
+    {"wait_close", AdminVerb::wait_close},
+}};
+
+char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+bool is_space(char c) {
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
+}
+
+bool is_word(char c) {
+    return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '.' || c == '-' || (static_cast<unsigned char>(c) & 0x80U) != 0;
+}
+
+class Scanner {
+public:
+    explicit Scanner(std::string_view text) : text_(text) {}
+
+    Token next() {
+        if (!skip_blank()) return {TokenKind::wrong, {}, at_, text_.size()};
+        Token token{TokenKind::end, {}, at_, at_};
+        if (at_ < text_.size()) scan(token);
+        token.end = at_;
+        return token;
+    }
+
+private:
+    bool starts(std::string_view with) const { return text_.substr(at_).starts_with(with); }
+
+    // White space and comments. False: a comment does not end.
+    bool skip_blank() {
+        while (at_ < text_.size()) {
+            if (is_space(text_[at_])) {
+                ++at_;
+            } else if (starts("--")) {
+                at_ = std::min(text_.find('\n', at_), text_.size());
+            } else if (!starts("/*")) {
+                return true;
+            } else if (!skip_block_comment()) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    // They nest, as in PostgreSQL.
+    bool skip_block_comment() {
+        std::size_t depth = 0;
+        while (at_ < text_.size()) {
+            if (starts("/*")) {
+                ++depth;
+                at_ += 2;
+            } else if (starts("*/")) {
+                at_ += 2;
+                if (--depth == 0) return true;
+            } else {
+                ++at_;
+            }
+        }
+        return false;
+    }
+
+    void scan(Token& token) {
+        const char c = text_[at_];
+        if (c == ';' || c == '=') {
+            token.kind = c == ';' ? TokenKind::semicolon : TokenKind::equals;
+            ++at_;
+        } else if (c == '"' || c == '\'') {
+            scan_quoted(c, token);
+        } else if (is_word(c)) {
+            token.kind = TokenKind::word;
+            const auto begin = at_;
+            while (at_ < text_.size() && is_word(text_[at_]) && !starts("--")) ++at_;
+            token.text = text_.substr(begin, at_ - begin);
+        } else {
+            token.kind = TokenKind::wrong;
+            ++at_;
+        }
+    }
+
+    void scan_quoted(char quote, Token& token) {
+        for (++at_; at_ < text_.size(); ++at_) {
+            if (text_[at_] == quote) {
+                ++at_;
+                const bool doubled = at_ < text_.size() && text_[at_] == quote;
+                if (!doubled) {
+                    token.kind = quote == '"' ? TokenKind::quoted : TokenKind::string;
+                    return;
+                }
+            }
+            token.text.push_back(text_[at_]);
+        }
+        token.kind = TokenKind::wrong;  // it does not end
+    }
+
+    std::string_view text_;
+    std::size_t at_ = 0;
+};
+
+protocol::Error bad_arguments() {
+    return protocol::error(protocol::sqlstate::protocol_violation, "bad arguments");
+}
+
+bool is_name(const Token& token) {
+    return token.kind == TokenKind::word || token.kind == TokenKind::quoted;
+}
+
+// `SET key = value`, `SET key TO 'value'`; its four tokens.
+protocol::Result<AdminCommand> parse_set(std::span<const Token> tokens, std::string_view text) {
+    const bool assigns =
+        tokens.size() == 4 &&
+        (tokens[2].kind == TokenKind::equals ||
+         (tokens[2].kind == TokenKind::word && same_word(tokens[2].text, "to")));
+    if (!assigns || !is_name(tokens[1]) ||
+        (!is_name(tokens[3]) && tokens[3].kind != TokenKind::string)) {
+        return invalid_command(text);
+    }
+    AdminCommand command{AdminVerb::set, tokens[1].text, tokens[3].text,
+                         std::string(text.substr(0, max_text))};
+    if (command.argument.empty() || command.argument.size() > max_argument ||
+        command.value.size() > max_value) {
+        return bad_arguments();
+    }
+    return command;
+}
+
+std::optional<AdminVerb> find_verb(std::string_view word) {
+    for (const auto& [name, verb] : verbs) {
+        if (same_word(name, word)) return verb;
+    }
+    return std::nullopt;
+}
+
+protocol::Result<AdminCommand> parse_command(std::span<const Token> tokens, std::string_view text) {
+    if (tokens[0].kind == TokenKind::word && same_word(tokens[0].text, "set")) {
+        return parse_set(tokens, text);
+    }
+    if (tokens.size() > 2 || !std::all_of(tokens.begin(), tokens.end(), is_name)) {
+        return invalid_command(text);
+    }
+    const auto verb = find_verb(tokens[0].text);
+    if (!verb) return invalid_command(text);
+    AdminCommand command{*verb, {}, {}, std::string(text.substr(0, max_text))};
+    if (tokens.size() == 2) command.argument = tokens[1].text;
+    if (command.argument.size() > max_argument) return bad_arguments();
+    if (command.verb == AdminVerb::reload && tokens.size() == 2) return invalid_command(text);
+    return command;
+}
+
+}  // namespace
+
+bool same_word(std::string_view a, std::string_view b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
+        return lower(x) == lower(y);
+    });
+}
+
+protocol::Error invalid_command(std::string_view text) {
+    auto cut = std::min(text.size(), max_echo);
+    // Not in the middle of a UTF-8 character.
+    while (cut > 0 && cut < text.size() && (static_cast<unsigned char>(text[cut]) & 0xC0U) == 0x80U)
+        --cut;
+    return protocol::error(
+        protocol::sqlstate::protocol_violation,
+        "invalid command '" + std::string(text.substr(0, cut)) + "', use SHOW HELP;"
+    );
+}
+
+protocol::Result<std::vector<AdminCommand>> parse_admin(std::string_view text) {
+    std::vector<AdminCommand> commands;
+    std::vector<Token> tokens;
+    Scanner scanner(text);
+    for (;;) {
+        auto token = scanner.next();
+        if (token.kind == TokenKind::wrong) return invalid_command(text);
+        if (token.kind != TokenKind::semicolon && token.kind != TokenKind::end) {
+            tokens.push_back(std::move(token));
+            continue;
+        }
+        if (!tokens.empty()) {
+            const auto begin = tokens.front().begin;
+            const auto end =
+                token.kind == TokenKind::semicolon ? token.end : tokens.back().end;
+            auto command = parse_command(tokens, text.substr(begin, end - begin));
+            if (!command) return command.error();
+            commands.push_back(std::move(*command));
+            tokens.clear();
+        }
+        if (token.kind == TokenKind::end) return commands;
+    }
+}
+
+}  // namespace weir::proxy

@@ -1,0 +1,47 @@
+// The console's language: PgBouncer's commands, in any case, with or without ";".
+//
+// More tolerant than PgBouncer: SQL comments, several commands in one text, an empty text, and names
+// with "-", "." or letters beyond ASCII without quotes.
+#pragma once
+
+#include "protocol/error.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace weir::proxy {
+
+enum class AdminVerb : std::uint8_t {
+    disable,
+    enable,
+    kill,
+    kill_client,
+    pause,
+    reconnect,
+    reload,
+    resume,
+    set,
+    show,  // SELECT is the same
+    shutdown,
+    wait_close,
+};
+
+struct AdminCommand {
+    AdminVerb verb = AdminVerb::show;
+    std::string argument;  // the only one, or the key of SET; empty if there is none
+    std::string value;     // of SET
+    std::string text;      // as the client wrote it, cut where it is very long
+};
+
+// The commands of a text, none for an empty one. Error: 08P01 in PgBouncer's words; then nothing of
+// the text is to be run.
+protocol::Result<std::vector<AdminCommand>> parse_admin(std::string_view text);
+
+// PgBouncer's answer to what it does not understand. `text` is cut where it is long.
+protocol::Error invalid_command(std::string_view text);
+
+// ASCII, without case.
+bool same_word(std::string_view a, std::string_view b);
+
+}  // namespace weir::proxy

@@ -1,0 +1,358 @@
+// The console with its sockets, on a Server that listens nowhere: who comes, waits and goes.
+#include "protocol/field_cursor.h"
+#include "proxy/admin_console.h"
+#include "proxy/server.h"
+
+#include <doctest/doctest.h>
+
+#include <thread>
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+using namespace weir;
+using namespace weir::proxy;
+
+namespace {
+
+conf::Settings settings() {
+    conf::Settings settings;
+    settings.workers = 1;
+    settings.unix_socket_dir = "";
+    settings.admin_users = {"admin"};
+    settings.stats_users = {"watcher"};
+    settings.server_tls_sslmode = conf::SslMode::disable;
+    settings.databases["db"].password = conf::Secret("s3cret-of-db");
+    settings.databases["db"].pool_size = 7;
+    settings.databases["other"];
+    settings.users["alice"].pool_size = 3;
+    return settings;
+}
+
+const protocol::Error bye = protocol::fatal(protocol::sqlstate::admin_shutdown, "bye");
+
+struct Bench {
+    Bench() {
+        // Puts the settings in force; that there is no socket to listen on does not matter here.
+        static_cast<void>(server.open());
+        server.workers()[0]->start();
+    }
+
+    ~Bench() { server.workers()[0]->stop(bye); }
+
+    // Lets the control thread work until `done`, or for two seconds.
+    template <class Done>
+    bool run_until(Done done) {
+        const auto limit = pool::Clock::now() + std::chrono::seconds(2);
+        while (!done()) {
+            if (pool::Clock::now() > limit) return false;
+            server.io().restart();
+            if (server.io().poll() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+        return true;
+    }
+
+    // A pool that PAUSE has to wait for: a server of it is being opened.
+    void hold(const std::string& database) {
+        held = server.pools().entry(database, "alice");
+        held->pool.opening_started();
+    }
+
+    void let_go() { held->pool.opening_ended(); }
+
+    Server server{"", settings()};
+    AdminConsole console{server};
+    std::shared_ptr<PoolEntry> held;
+};
+
+class Client {
+public:
+    Client(Bench& bench, const std::string& user) : bench_(bench) {
+        std::array<int, 2> ends{};
+        REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends.data()) == 0);
+        socket_ = ends[0];
+        LoggedInClient client;
+        client.transport = pool::Transport(ends[1]);
+        client.user = user;
+        client.database = "pgbouncer";
+        client.settings = {{"application_name", "test-of-" + user}};
+        client.address = "unix";
+        client.unix_socket = true;
+        client.console = true;
+        bench_.console.start(std::move(client));
+        REQUIRE(read_until_ready());
+        key_ = key_in(taken_);
+    }
+
+    Client(const Client&) = delete;
+    Client& operator=(const Client&) = delete;
+
+    ~Client() { close(); }
+
+    void close() {
+        if (socket_ >= 0) ::close(std::exchange(socket_, -1));
+    }
+
+    const protocol::CancelKey& key() const { return key_; }
+
+    void send(const std::string& text) {
+        taken_.clear();
+        protocol::MessageWriter out;
+        out.begin('Q').c_string(text).end();
+        const auto bytes = out.view();
+        REQUIRE(::send(socket_, bytes.data(), bytes.size(), 0) ==
+                static_cast<ssize_t>(bytes.size()));
+    }
+
+    bool read_until_ready() {
+        return bench_.run_until([this] {
+            read();
+            return taken_.ends_with(std::string("Z\0\0\0\5I", 6));
+        });
+    }
+
+    // The whole answer, as it came.
+    std::string ask(const std::string& text) {
+        send(text);
+        REQUIRE(read_until_ready());
+        return taken_;
+    }
+
+    bool at_end() {
+        return bench_.run_until([this] {
+            read();
+            return ended_;
+        });
+    }
+
+    const std::string& taken() {
+        read();
+        return taken_;
+    }
+
+private:
+    void read() {
+        std::array<char, 65536> buffer;
+        for (;;) {
+            const auto size = ::recv(socket_, buffer.data(), buffer.size(), 0);
+            if (size == 0) ended_ = true;
+            if (size <= 0) return;
+            taken_.append(buffer.data(), static_cast<std::size_t>(size));
+        }
+    }
+
+    static protocol::CancelKey key_in(std::string_view bytes) {
+        while (!bytes.empty() && bytes[0] != 'K') {
+            bytes.remove_prefix(protocol::FieldCursor(as_bytes(bytes.substr(1))).u32() + 1);
+        }
+        REQUIRE(bytes.size() >= 13);
+        protocol::FieldCursor fields(as_bytes(bytes.substr(5, 8)));
+        protocol::CancelKey key;
+        key.process_id = fields.i32();
+        key.secret = as_text(fields.rest());
+        return key;
+    }
+
+    Bench& bench_;
+    int socket_ = -1;
+    std::string taken_;
+    protocol::CancelKey key_;
+    bool ended_ = false;
+};
+
+bool has(const std::string& text, std::string_view part) {
+    return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("console: every SHOW answers, and none tells a secret") {
+    Bench bench;
+    Client admin(bench, "admin");
+    bench.hold("db");
+    for (const char* topic :
+         {"clients", "servers", "pools", "databases", "users", "stats", "stats_totals",
+          "stats_averages", "totals", "lists", "config", "state", "version", "help", "peers",
+          "peer_pools", "client_encoding"}) {
+        CAPTURE(topic);
+        const auto answer = admin.ask("SHOW " + std::string(topic));
+        CHECK(answer.find("SERROR") == std::string::npos);
+        CHECK(has(answer, std::string("C\0\0\0\x09SHOW\0", 10)));
+        CHECK_FALSE(has(answer, "s3cret"));
+    }
+    CHECK(has(admin.ask("show clients"), "test-of-admin"));
+    CHECK(has(admin.ask("show version"), "PgBouncer 1.25.2 (pgweir "));
+    CHECK(has(admin.ask("show users"), "        3"));
+    CHECK(has(admin.ask("show fds"), "invalid command 'show fds', use SHOW HELP;"));
+    bench.let_go();
+}
+
+TEST_CASE("console: who may only watch") {
+    Bench bench;
+    Client watcher(bench, "watcher");
+    CHECK(has(watcher.ask("show pools"), "SHOW"));
+    for (const char* text :
+         {"pause", "resume", "kill", "reload", "kill_client 1", "shutdown", "set verbose = 1"}) {
+        CAPTURE(text);
+        CHECK(has(watcher.ask(text), "admin access needed"));
+    }
+    CHECK(bench.server.shutting_down() == Shutdown::none);
+    CHECK(has(watcher.ask("set timezone = 'x'"), "SET ignored"));
+}
+
+TEST_CASE("console: commands say what PgBouncer says") {
+    Bench bench;
+    Client admin(bench, "admin");
+    const std::pair<const char*, const char*> rows[] = {
+        {"resume", "pooler is not paused/suspended"},
+        {"resume db", "database db is not paused"},
+        {"pause nowhere", "no such database: nowhere"},
+        {"pause pgbouncer", "cannot pause admin db: pgbouncer"},
+        {"disable", "a database is required"},
+        {"disable pgbouncer", "cannot disable admin db: pgbouncer"},
+        {"disable nowhere", "no such database: nowhere"},
+        {"enable pgweir", "cannot enable admin db: pgweir"},
+        {"reconnect pgbouncer", "cannot reconnect admin db: pgbouncer"},
+        {"wait_close pgbouncer", "cannot wait in admin db: pgbouncer"},
+        {"wait_close nowhere", "no such database: nowhere"},
+        {"kill pgbouncer", "cannot kill admin db: pgbouncer"},
+        {"kill nowhere", "no such database: nowhere"},
+        {"kill_client x", "invalid client pointer supplied"},
+        {"kill_client", "invalid client pointer supplied"},
+        {"kill_client 12345", "client not found"},
+        {"set nonsense = 1", "SET failed"},
+        {"set listen_port = 1", "SET failed"},
+        {"set default_pool_size = many", "SET failed"},
+        {"shutdown now", "invalid command 'shutdown now', use SHOW HELP;"},
+        {"reload", "RELOAD failed, see logs for additional details"},
+    };
+    for (const auto& [text, expected] : rows) {
+        CAPTURE(text);
+        const auto answer = admin.ask(text);
+        CHECK(has(answer, "SERROR"));
+        CHECK(has(answer, expected));
+        CHECK(has(answer, std::string_view(text) == "reload" ? "CF0000" : "C08P01"));
+    }
+    CHECK(has(admin.ask("set default_pool_size = 9"), "SET default_pool_size=9"));
+    CHECK(bench.server.settings().default_pool_size == 9);
+    CHECK(has(admin.ask("disable db"), "DISABLE"));
+    CHECK(bench.server.is_disabled("db"));
+    CHECK(has(admin.ask("enable db; reconnect; wait_close; pause db; resume db"), "RESUME"));
+    CHECK_FALSE(bench.server.is_disabled("db"));
+}
+
+TEST_CASE("console: PAUSE waits; whatever ends it, nobody hangs") {
+    Bench bench;
+    Client admin(bench, "admin");
+    Client second(bench, "admin");
+    for (const std::string& target : {std::string(), std::string(" db")}) {
+        CAPTURE(target);
+        const auto paused = [&] {
+            return target.empty() ? bench.server.paused_all()
+                                  : bench.server.pools().is_paused("db");
+        };
+        bench.hold("db");
+
+        // Its own end.
+        admin.send("PAUSE" + target);
+        CHECK_FALSE(bench.run_until([&] { return !admin.taken().empty(); }));
+        CHECK(has(second.ask("PAUSE" + target), "already suspended/paused"));
+        bench.let_go();
+        CHECK(admin.read_until_ready());
+        CHECK(has(admin.taken(), "PAUSE"));
+        CHECK(paused());
+        CHECK(has(second.ask("RESUME" + target), "RESUME"));
+
+        // RESUME (PgBouncer #715).
+        bench.hold("db");
+        admin.send("PAUSE" + target);
+        REQUIRE(bench.run_until(paused));
+        CHECK(has(second.ask("RESUME" + target), "RESUME"));
+        CHECK(admin.read_until_ready());
+        CHECK(has(admin.taken(), "C57014"));
+        CHECK_FALSE(paused());
+
+        // Ctrl-C, with the right key only.
+        admin.send("PAUSE" + target);
+        REQUIRE(bench.run_until(paused));
+        auto wrong = admin.key();
+        wrong.secret[0] = static_cast<char>(wrong.secret[0] ^ 1);
+        CHECK_FALSE(bench.console.cancel(wrong));
+        CHECK(bench.console.cancel(second.key()));
+        CHECK(paused());
+        CHECK(bench.console.cancel(admin.key()));
+        CHECK(admin.read_until_ready());
+        CHECK(has(admin.taken(), "canceling statement due to user request"));
+        CHECK_FALSE(paused());
+
+        // The client goes.
+        {
+            Client third(bench, "admin");
+            third.send("PAUSE" + target);
+            REQUIRE(bench.run_until(paused));
+        }
+        CHECK(bench.run_until([&] { return !paused(); }));
+        bench.let_go();
+    }
+    // One database resumed under a PAUSE of all.
+    bench.hold("db");
+    admin.send("PAUSE");
+    REQUIRE(bench.run_until([&] { return bench.server.paused_all(); }));
+    CHECK(has(second.ask("RESUME db"), "RESUME"));
+    CHECK(admin.read_until_ready());
+    CHECK(has(admin.taken(), "PAUSE was ended by RESUME of database db"));
+    bench.let_go();
+    CHECK(bench.console.clients() == 2);
+}
+
+TEST_CASE("console: clients leave and are told to leave") {
+    Bench bench;
+    Client admin(bench, "admin");
+    {
+        Client other(bench, "admin");
+        CHECK(bench.console.clients() == 2);
+    }
+    CHECK(bench.run_until([&] { return bench.console.clients() == 1; }));
+
+    Client victim(bench, "watcher");
+    // Ids of the console's clients count down from the largest int4.
+    CHECK(has(admin.ask("KILL_CLIENT 2147483645"), "KILL_CLIENT"));
+    CHECK(victim.at_end());
+    CHECK(has(victim.taken(), "admin forced disconnect"));
+    CHECK(bench.run_until([&] { return bench.console.clients() == 1; }));
+
+    bench.console.stop(bye);
+    CHECK(admin.at_end());
+    CHECK(has(admin.taken(), "SFATAL"));
+    CHECK(has(admin.taken(), "bye"));
+    CHECK(bench.run_until([&] { return bench.console.clients() == 0; }));
+}
+
+TEST_CASE("console: a client who reads nothing costs little and goes when he is told") {
+    Bench bench;
+    Client lazy(bench, "admin");
+    std::string many;
+    for (int i = 0; i < 2000; ++i) many += "show config;";
+    lazy.send(many);
+    for (int i = 0; i < 50; ++i) {
+        bench.server.io().restart();
+        bench.server.io().poll();
+    }
+    Client other(bench, "admin");
+    CHECK(has(other.ask("show version"), "PgBouncer"));
+    SUBCASE("he reads at last") {
+        CHECK(lazy.read_until_ready());
+        std::size_t results = 0;
+        const auto& bytes = lazy.taken();
+        const std::string tag("C\0\0\0\x09SHOW\0", 10);
+        for (auto at = bytes.find(tag); at != std::string::npos; at = bytes.find(tag, at + 1)) {
+            ++results;
+        }
+        CHECK(results == 2000);
+    }
+    SUBCASE("he is told to go") {
+        lazy.close();
+        CHECK(bench.run_until([&] { return bench.console.clients() == 1; }));
+    }
+}

@@ -1,0 +1,266 @@
+// Settings follow their client: what a server lacks travels with the request.
+#include "tests/unit/support/session_script.h"
+
+#include <doctest/doctest.h>
+
+using namespace weir;
+using namespace weir::test;
+
+namespace {
+
+const std::string set_empty = "SET \"application_name\" TO ''";
+const std::string set_x = "SET \"application_name\" TO 'x'";
+
+std::string named(std::string_view name) {
+    return be::parameter_status("application_name", name);
+}
+
+// Two clients on one server; the first has set its application_name to x, the server has it.
+SessionScript with_a_name() {
+    ScriptOptions options;
+    options.clients = {{}, {}};
+    SessionScript script{options};
+    script.client_sends(fe::query("set application_name to x"))
+        .server_receives(fe::query("set application_name to x"))
+        .server_replies(be::complete("SET"), named("x"), be::ready())
+        .client_receives(be::complete("SET"), named("x"), be::ready())
+        .pool_has(0, 1, 0);
+    return script;
+}
+
+std::string select(std::string_view what) {
+    return fe::query("select " + std::string(what));
+}
+
+std::string selected() {
+    return be::row("1") + be::complete("SELECT 1");
+}
+
+}  // namespace
+
+TEST_CASE("Settings: another client's are brought to the server with the request") {
+    auto script = with_a_name();
+    script.with_client(1)
+        .client_sends(select("1"))
+        .server_receives(fe::injected(set_empty), select("1"))
+        .server_replies(be::injected_done(), selected(), named(""), be::ready())
+        .client_receives(selected(), be::ready())
+        // It has it now.
+        .client_sends(select("2"))
+        .server_receives(select("2"))
+        .server_replies(selected(), be::ready())
+        .client_receives(selected(), be::ready())
+        .with_client(0)
+        .client_sends(select("3"))
+        .server_receives(fe::injected(set_x), select("3"))
+        .server_replies(be::injected_done(), selected(), named("x"), be::ready())
+        .client_receives(selected(), be::ready())
+        .server_is_kept();
+    script.play();
+}
+
+TEST_CASE("Settings: what PostgreSQL refuses in a pipeline waits for them") {
+    auto script = with_a_name();
+    script.with_client(1)
+        .client_sends(fe::query("vacuum"))
+        .server_receives(fe::injected(set_empty), fe::sync())
+        .server_replies(be::injected_done(), named(""), be::ready())
+        .client_receives("")
+        .server_receives(fe::query("vacuum"))
+        .server_replies(be::complete("VACUUM"), be::ready())
+        .client_receives(be::complete("VACUUM"), be::ready())
+        .pool_has(0, 1, 0);
+    script.play();
+}
+
+TEST_CASE("Settings: one that fails stops the request; the client gets error and ReadyForQuery") {
+    auto script = with_a_name();
+    const auto refused = be::error("22023", "invalid value");
+    script.with_client(1);
+    SUBCASE("before a Query") {
+        script.client_sends(select("1"))
+            .server_receives(fe::injected(set_empty), select("1"))
+            .server_replies(be::parse_complete(), be::bind_complete(), refused)
+            .server_receives(fe::sync())
+            .server_replies(be::ready())
+            .client_receives(refused, be::ready());
+    }
+    SUBCASE("before an extended query") {
+        const auto group = fe::parse("", "select 1") + fe::bind("", "") + fe::execute() + fe::sync();
+        script.client_sends(group)
+            .server_receives(fe::injected(set_empty), group)
+            .server_replies(be::parse_complete(), be::bind_complete(), refused, be::ready())
+            .client_receives(refused, be::ready());
+    }
+    SUBCASE("before what waits for it") {
+        script.client_sends(fe::query("vacuum"))
+            .server_receives(fe::injected(set_empty), fe::sync())
+            .server_replies(be::parse_complete(), be::bind_complete(), refused, be::ready())
+            .client_receives(be::own_error("22023", "invalid value"), be::ready())
+            .server_receives("");
+    }
+    script.client_lives()
+        .pool_has(0, 1, 0)
+        .server_is_kept()
+        // The next request tries again.
+        .client_sends(select("2"))
+        .server_receives(fe::injected(set_empty), select("2"))
+        .server_replies(be::injected_done(), selected(), named(""), be::ready())
+        .client_receives(selected(), be::ready());
+    script.play();
+}
+
+TEST_CASE("Settings: a request that is passed on in pieces does not run without its settings") {
+    ScriptOptions options;
+    options.clients = {{}, {}};
+    options.read_sizes = {50'000, pool::MemoryNetwork::unlimited};
+    SessionScript script{options};
+    const auto big = fe::query("select '" + std::string(400'000, 'x') + "'");
+    script.client_sends(fe::query("set application_name to x"))
+        .server_receives(fe::query("set application_name to x"))
+        .server_replies(be::complete("SET"), named("x"), be::ready())
+        .client_receives(be::complete("SET"), named("x"), be::ready())
+        .with_client(1)
+        .client_sends(big)
+        .server_receives(fe::injected(set_empty), fe::sync());
+    SUBCASE("accepted") {
+        script.server_replies(be::injected_done(), named(""), be::ready())
+            .server_receives(big)
+            .server_replies(selected(), be::ready())
+            .client_receives(selected(), be::ready());
+    }
+    SUBCASE("refused") {
+        script
+            .server_replies(be::parse_complete(), be::bind_complete(), be::error("22023", "no"),
+                            be::ready())
+            .client_receives(be::own_error("22023", "no"), be::ready())
+            .server_receives("")
+            .client_lives()
+            .pool_has(0, 1, 0)
+            .client_sends(select("1"))
+            .server_receives(fe::injected(set_empty), select("1"))
+            .server_replies(be::injected_done(), selected(), named(""), be::ready())
+            .client_receives(selected(), be::ready());
+    }
+    script.play();
+}
+
+TEST_CASE("Settings: a failed unit rolls injected ones back, and nobody is told") {
+    auto script = with_a_name();
+    script.with_client(1)
+        .client_sends(select("1/0"))
+        .server_receives(fe::injected(set_empty), select("1/0"))
+        // PostgreSQL may report both ways round: at the end it is x again.
+        .server_replies(be::injected_done(), be::error("22012", "division"), be::ready())
+        .client_receives(be::error("22012", "division"), be::ready())
+        .client_sends(select("2"))
+        .server_receives(fe::injected(set_empty), select("2"))
+        .server_replies(be::injected_done(), selected(), named(""), be::ready())
+        .client_receives(selected(), be::ready());
+    script.play();
+}
+
+TEST_CASE("Settings: what is not reported is uncertain after its transaction has failed") {
+    SessionScript script;
+    script.client_connects({{"search_path", "a"}})
+        .server_receives(fe::injected("SET \"search_path\" TO 'a'"), fe::sync())
+        .server_replies(be::injected_done(), be::ready())
+        .with_client(1)
+        .client_receives(welcome_of(1))
+        .with_client(0)
+        .client_sends(select("1/0"))
+        .server_receives(fe::injected("RESET \"search_path\""), select("1/0"))
+        .server_replies(be::injected_done("RESET"), be::error("22012", "division"), be::ready())
+        .client_receives(be::error("22012", "division"), be::ready())
+        .check("the server's search_path is not known",
+               [](ScriptWorld& world) {
+                   return world.connections[0]->uncertain == std::vector<std::string>{"search_path"};
+               })
+        .client_sends(select("2"))
+        .server_receives(fe::injected("RESET \"search_path\""), select("2"))
+        .server_replies(be::injected_done("RESET"), selected(), be::ready())
+        .client_receives(selected(), be::ready())
+        .check("it is known again",
+               [](ScriptWorld& world) { return world.connections[0]->uncertain.empty(); })
+        .client_sends(select("3"))
+        .server_receives(select("3"))
+        .server_replies(selected(), be::ready())
+        .client_receives(selected(), be::ready());
+    script.play();
+}
+
+TEST_CASE("Settings: a transaction begun in words fails with its settings, then BEGIN is due again") {
+    auto script = with_a_name();
+    script.with_client(1)
+        .client_sends(fe::query("begin"))
+        .client_receives(be::complete("BEGIN"), be::ready('T'))
+        .client_sends(select("1"))
+        .server_receives(fe::injected(set_empty), fe::injected("begin"), select("1"))
+        .server_replies(be::injected_done(), be::injected_done("BEGIN"), selected(), named(""),
+                        be::ready('T'))
+        .client_receives(selected(), be::ready('T'))
+        .client_sends(fe::query("commit"))
+        .server_receives(fe::query("commit"))
+        .server_replies(be::complete("COMMIT"), be::ready())
+        .client_receives(be::complete("COMMIT"), be::ready())
+        .server_is_kept();
+    script.play();
+}
+
+TEST_CASE("Settings: RESET ALL goes to what the client started with") {
+    auto script = with_a_name();
+    script.client_sends(fe::query("reset all"))
+        .server_receives(fe::query("reset all"))
+        .server_replies(be::complete("RESET"), named(""), be::ready())
+        .client_receives(be::complete("RESET"), named(""), be::ready())
+        .with_client(1)
+        .client_sends(select("1"))
+        .server_receives(select("1"))
+        .server_replies(selected(), be::ready())
+        .client_receives(selected(), be::ready());
+    script.play();
+}
+
+TEST_CASE("Settings: a lent server's notice or last words never end up in the client's request") {
+    // The second server is idle on another worker that is busy; it has something to say.
+    ScriptOptions options;
+    options.servers = 2;
+    options.clients = {{}, {}};
+    options.second_worker = true;
+    options.read_sizes = {pool::MemoryNetwork::unlimited};
+    SessionScript script{options};
+    script.client_sends(fe::query("begin"), select("1"))
+        .client_receives(be::complete("BEGIN"), be::ready('T'))
+        .with_server(0)
+        .server_receives(fe::injected("begin"), select("1"))
+        .server_replies(be::injected_done("BEGIN"), selected(), be::ready('T'))
+        .client_receives(selected(), be::ready('T'))
+        .with_client(1)
+        .with_server(1);
+    SUBCASE("notice") {
+        script.server_replies(be::notice("I am here"))
+            .client_sends(select("2"))
+            .server_receives(select("2"))
+            .server_replies(selected(), be::ready())
+            .client_receives(selected(), be::ready());
+    }
+    SUBCASE("last words") {
+        script
+            .server_replies(
+                be::error("57P01", "terminating connection due to administrator command",
+                          "ProcessInterrupts", "FATAL")
+            )
+            .server_ends()
+            .client_sends(select("2"))
+            .client_receives("")
+            .server_receives("")
+            .server_is_closed(pool::CloseReason::server_closed)
+            .pool_has(1, 0, 1)
+            .server_opens()
+            .with_server(2)
+            .server_receives(select("2"))
+            .server_replies(selected(), be::ready())
+            .client_receives(selected(), be::ready());
+    }
+    script.play();
+}
