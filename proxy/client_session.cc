@@ -268,6 +268,9 @@ void ClientSession::server_granted(pool::ServerConnection& server) {
     counters_.wait_time.add(static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::microseconds>(waited).count()
     ));
+    // A deferred BEGIN: its transaction is one from here on. Neither what the client thought before
+    // nor waiting belongs to it (total_xact_time, transaction_timeout).
+    if (in_transaction_) transaction_at_ = now;
     server.client_id.store(start_.id, std::memory_order_relaxed);
     server.request_since.store(now.time_since_epoch().count(), std::memory_order_relaxed);
 }
