@@ -2,6 +2,8 @@
 
 #include "protocol/message.h"
 
+#include <algorithm>
+
 namespace weir::protocol {
 
 namespace {
@@ -23,8 +25,16 @@ bool ends_with_ready(Request request) {
 
 }  // namespace
 
+// What comes behind a Sync that was sent already is not skipped.
+bool ExpectedReplies::skips_what_follows() const {
+    return skipping_ && std::none_of(
+                            queue_.begin() + static_cast<std::ptrdiff_t>(head_), queue_.end(),
+                            [](const Expected& owed) { return owed.request == Request::sync; }
+                        );
+}
+
 bool ExpectedReplies::sent(Expected expected) {
-    if (skipping_ && expected.request != Request::sync) return false;
+    if (expected.request != Request::sync && skips_what_follows()) return false;
     // In COPY the server ignores Sync (manual 55.2.6).
     if (copy_ == Copy::in && expected.request == Request::sync) return false;
     queue_.push_back(expected);
@@ -32,7 +42,7 @@ bool ExpectedReplies::sent(Expected expected) {
 }
 
 bool ExpectedReplies::invent(Expected expected) {
-    if (skipping_) return false;
+    if (skips_what_follows()) return false;
     expected.reply = Reply::invent;
     queue_.push_back(expected);
     return true;
@@ -62,6 +72,7 @@ ExpectedReplies::Step ExpectedReplies::keep_if(bool matches) const {
 }
 
 ExpectedReplies::Step ExpectedReplies::on_error() {
+    if (copy_ != Copy::none && !ignored_syncs_.empty()) in_doubt_ = true;
     copy_ = Copy::none;
     const auto* expected = front();
     // An error nobody asked for: the server is leaving (57P01 and relatives).
@@ -75,6 +86,14 @@ ExpectedReplies::Step ExpectedReplies::on_error() {
 
 ExpectedReplies::Step ExpectedReplies::on_ready() {
     const auto* expected = front();
+    if (expected == nullptr && skipping_ && in_doubt_ && !ignored_syncs_.empty()) {
+        // It was read behind the error after all.
+        const auto sync = ignored_syncs_.front();
+        ignored_syncs_.erase(ignored_syncs_.begin());
+        in_doubt_ = !ignored_syncs_.empty();
+        skipping_ = false;
+        return {verdict_of(sync), sync, true};
+    }
     if (expected == nullptr || !ends_with_ready(expected->request) || copy_ != Copy::none) {
         return {};
     }
@@ -87,10 +106,18 @@ ExpectedReplies::Step ExpectedReplies::on_copy_start(char type) {
     if (expected == nullptr || !runs_a_portal(expected->request) || copy_ != Copy::none) return {};
     if (type == backend::copy_in_response) {
         copy_ = Copy::in;
-        // Syncs that are on their way already will be read, and ignored, in COPY mode.
-        auto next = head_ + 1;
-        while (next < queue_.size() && queue_[next].request == Request::sync) {
-            queue_.erase(queue_.begin() + static_cast<std::ptrdiff_t>(next));
+        // Syncs that are on their way already will be read, and ignored, in COPY mode. Requests
+        // that were not sent do not stand between.
+        ignored_syncs_.clear();
+        for (auto next = head_ + 1; next < queue_.size();) {
+            if (queue_[next].request == Request::sync) {
+                ignored_syncs_.push_back(queue_[next]);
+                queue_.erase(queue_.begin() + static_cast<std::ptrdiff_t>(next));
+            } else if (queue_[next].reply == Reply::invent) {
+                ++next;
+            } else {
+                break;
+            }
         }
     } else {
         copy_ = type == backend::copy_out_response ? Copy::out : Copy::both;
@@ -138,6 +165,7 @@ ExpectedReplies::Step ExpectedReplies::on_message(char type) {
             return keep_if(runs_a_portal(request) && copy_ == Copy::none);
         case backend::command_complete:
         case backend::empty_query_response:
+            if (copy_ != Copy::none) ignored_syncs_.clear();
             copy_ = Copy::none;
             return request == Request::query ? keep_if(true) : pop_if(request == Request::execute);
         case backend::portal_suspended:
@@ -183,6 +211,8 @@ void ExpectedReplies::clear() {
     head_ = 0;
     skipping_ = false;
     copy_ = Copy::none;
+    ignored_syncs_.clear();
+    in_doubt_ = false;
 }
 
 }  // namespace weir::protocol

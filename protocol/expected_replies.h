@@ -75,8 +75,18 @@ public:
     bool copy_in() const { return copy_ == Copy::in; }
     // The server has reported an error and ignores all until a Sync that was not sent yet.
     bool needs_sync() const;
+    // A COPY failed while a Sync was on its way. Whether the server has read it in COPY mode (and
+    // ignored it), or behind the error, cannot be known: one more ReadyForQuery may come at any
+    // time. What is in doubt must serve nobody else.
+    bool sync_in_doubt() const { return in_doubt_; }
     // How many requests have no complete answer yet.
     std::size_t size() const { return queue_.size() - head_; }
+    // Calls visit(expected) for what is owed, oldest first.
+    template <class Visit>
+    void for_each_owed(Visit&& visit) const {
+        for (auto i = head_; i < queue_.size(); ++i) visit(queue_[i]);
+    }
+
     const Expected* front() const { return head_ < queue_.size() ? &queue_[head_] : nullptr; }
     // Forgets everything: the connection is gone.
     void clear();
@@ -84,6 +94,7 @@ public:
 private:
     enum class Copy : std::uint8_t { none, in, in_ended, out, both };
 
+    bool skips_what_follows() const;
     Step on_error();
     Step on_ready();
     Step on_copy_start(char type);
@@ -95,6 +106,8 @@ private:
     std::size_t head_ = 0;
     bool skipping_ = false;  // an error was reported for an extended message; until Sync
     Copy copy_ = Copy::none;
+    std::vector<Expected> ignored_syncs_;  // of the COPY that is or was open, oldest first
+    bool in_doubt_ = false;                // see sync_in_doubt()
 };
 
 }  // namespace weir::protocol
