@@ -14,6 +14,7 @@ std::atomic<std::uint64_t> next_server_id{1};
 
 // A server that says more than this while idle is not one of ours any more.
 constexpr std::size_t idle_message_limit = 64 * 1024;
+constexpr std::size_t idle_read_size = 4 * 1024;
 
 }  // namespace
 
@@ -97,13 +98,13 @@ void ServerConnection::on_ready(std::uint64_t key) {
 
 // Notices, notifications and parameter changes are fine; an error or an end is not.
 bool ServerConnection::read_while_idle() {
-    auto& loop = *channel.loop();
+    // Not the loop's buffer: the request this server was lent for may lie there.
+    std::array<std::byte, idle_read_size> buffer;
     for (;;) {
-        const auto buffer = loop.read_buffer();
         const auto result = channel.read(buffer);
         if (result.status == IoStatus::want_read) return true;
         if (result.status != IoStatus::ok) return false;
-        partial.append(as_text(buffer.first(result.size)));
+        partial.append(as_text(Bytes(buffer).first(result.size)));
         std::string_view left = partial;
         while (left.size() >= protocol::message_header_size) {
             protocol::FieldCursor header(as_bytes(left.substr(1, 4)));

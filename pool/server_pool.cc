@@ -22,14 +22,15 @@ ServerPool::ServerPool(PoolName name, std::vector<EventLoop*> workers, PoolObser
 // --- workers ---
 
 ServerConnection* ServerPool::lend(
-    Waiter& waiter, unsigned worker, ChannelHandler& handler, TimePoint now
+    Waiter& waiter, const protocol::ParameterSetRef& wish, unsigned worker,
+    ChannelHandler& handler, TimePoint now
 ) {
     ServerConnection* server = nullptr;
     bool wanted = false;
     {
         const std::lock_guard lock(mutex_);
         if (!paused_ && waiters_.empty() && idle_count_ > 0) {
-            server = pick_idle(worker, waiter.wish);
+            server = pick_idle(worker, wish);
             take(*server);
             server->used = true;
             if (server->channel && server->channel.loop() != workers_[worker]) {
@@ -39,6 +40,7 @@ ServerConnection* ServerPool::lend(
             waiter.state = Waiter::State::waiting;
             waiter.server = nullptr;
             waiter.failure.reset();
+            waiter.wish = wish;
             waiter.since = now;
             waiter.ticket = next_ticket_++;
             waiters_.push_back(waiter);
@@ -50,15 +52,19 @@ ServerConnection* ServerPool::lend(
     return server;
 }
 
-ServerConnection* ServerPool::collect(Waiter& waiter, ChannelHandler& handler) {
+ServerPool::Collected ServerPool::collect(Waiter& waiter, ChannelHandler& handler) {
+    Collected collected;
     {
         const std::lock_guard lock(mutex_);
-        if (waiter.state != Waiter::State::granted) return nullptr;
+        if (waiter.state == Waiter::State::none || waiter.state == Waiter::State::waiting) {
+            return collected;
+        }
+        waiter.state = Waiter::State::none;
+        collected.server = std::exchange(waiter.server, nullptr);
+        collected.failure = std::exchange(waiter.failure, std::nullopt);
     }
-    waiter.state = Waiter::State::none;
-    auto* const server = std::exchange(waiter.server, nullptr);
-    server->attach(*waiter.loop, handler);
-    return server;
+    if (collected.server != nullptr) collected.server->attach(*waiter.loop, handler);
+    return collected;
 }
 
 void ServerPool::leave(Waiter& waiter, unsigned worker, TimePoint now) {
@@ -342,7 +348,9 @@ void ServerPool::grant(Waiter& waiter, ServerConnection& server, EventLoop* owne
     waiter.server = &server;
     server.used = true;
     if (waiter.loop == owner) {
-        owner->resume_later(waiter.channel);
+        // Until it is collected its events are nobody's: who held it may be gone.
+        server.channel.set_handler(server);
+        owner->resume_soon(waiter.channel);
         return;
     }
     if (server.channel) server.detach();

@@ -68,12 +68,21 @@ public:
 
     // --- workers ---
 
-    // A server now, or nullptr: then `waiter` is in the queue, and its channel is woken when it is
-    // granted a server or failed. The server is attached to the worker's loop for `handler`.
-    ServerConnection* lend(Waiter& waiter, unsigned worker, ChannelHandler& handler, TimePoint now);
-    // After the wake: the server granted, attached for `handler`; or nullptr with the failure; or
-    // nullptr without one if the waiter still waits.
-    ServerConnection* collect(Waiter& waiter, ChannelHandler& handler);
+    // A server now, if possible one that has the settings `wish`, or nullptr: then `waiter` is in
+    // the queue, and its channel is woken when it is granted a server or failed. The server is
+    // attached to the worker's loop for `handler`.
+    ServerConnection* lend(
+        Waiter& waiter, const protocol::ParameterSetRef& wish, unsigned worker,
+        ChannelHandler& handler, TimePoint now
+    );
+
+    struct Collected {
+        ServerConnection* server = nullptr;      // granted, attached for the handler
+        std::optional<protocol::Error> failure;  // or why there will be none
+    };
+
+    // After the wake; neither of the two if the waiter still waits.
+    Collected collect(Waiter& waiter, ChannelHandler& handler);
     // Leaves the queue. A server that was granted meanwhile is passed on.
     void leave(Waiter& waiter, unsigned worker, TimePoint now);
     // REQUIRES: lent, attached to this worker's loop, in sync, no transaction, nothing unread that

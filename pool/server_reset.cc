@@ -20,7 +20,13 @@ constexpr int turns_at_once = 16;
 class Reset final : public ChannelHandler, public TimerHandler {
 public:
     Reset(ServerConnection& server, unsigned worker, EventLoop& loop, ResetWork work)
-        : server_(server), worker_(worker), loop_(loop), work_(std::move(work)), timer_(*this) {}
+        : server_(server),
+          worker_(worker),
+          loop_(loop),
+          work_(std::move(work)),
+          timer_(*this),
+          unsent_(std::move(work_.unsent)),
+          skip_(work_.unread) {}
 
     void begin() {
         server_.channel.set_handler(*this);
@@ -39,31 +45,33 @@ private:
             out_.begin(frontend::copy_fail).c_string("client has left").end();
             server_.expected.copy_input_ended();
         }
+        if (server_.expected.in_sync() && !work_.group_open) return;
+        // Sync alone would commit what the client never asked to commit. Outside of a block
+        // ROLLBACK ends the implicit transaction of the messages before it; after an error all but
+        // Sync is skipped.
+        if (work_.group_open && !server_.expected.needs_sync()) query("ROLLBACK");
         // Behind an open extended query only Sync brings ReadyForQuery.
-        if (!server_.expected.in_sync()) {
-            protocol::write_empty(frontend::sync, out_);
-            server_.expected.sent({protocol::Request::sync, protocol::Reply::swallow, 0});
-        }
+        protocol::write_empty(frontend::sync, out_);
+        server_.expected.sent({protocol::Request::sync, protocol::Reply::swallow, 0});
     }
 
     void query(std::string_view text) {
         out_.begin(frontend::query).c_string(text).end();
         server_.expected.sent({protocol::Request::query, protocol::Reply::swallow, 0});
-        own_query_ = true;
     }
 
     void advance() {
         for (int turn = 0; turn < turns_at_once; ++turn) {
             if (!flush()) return;
-            if (server_.expected.in_sync() && server_.partial.empty()) {
+            if (server_.expected.in_sync() && server_.partial.empty() && skip_ == 0) {
                 if (next_step()) continue;
                 return;
             }
-            const auto buffer = loop_.read_buffer();
-            const auto result = server_.channel.read(buffer);
+            // Not the loop's buffer: the next request of who gave the server up may lie there.
+            const auto result = server_.channel.read(buffer_);
             if (result.status == IoStatus::want_read) return;
             if (result.status != IoStatus::ok) return fail(CloseReason::server_closed, true);
-            if (!take(Bytes(buffer.first(result.size)))) {
+            if (!take(Bytes(buffer_).first(result.size))) {
                 return fail(CloseReason::protocol_violation, false);
             }
         }
@@ -84,7 +92,6 @@ private:
             query(work_.query);
             return true;
         }
-        if (reset_sent_ && work_.forgets_session) forget_session();
         server_.unnamed_owner = 0;
         auto& server = server_;
         const auto worker = worker_;
@@ -94,9 +101,14 @@ private:
         return false;
     }
 
-    // After a reset query only DISCARD ALL is known to have done all of it.
-    void forget_session() {
-        server_.prepared.clear();
+    // What a reset query did, by its own word for it.
+    void note_done(std::string_view tag) {
+        if (tag == "DISCARD ALL" || tag == "DEALLOCATE ALL") server_.prepared.keep_only({});
+        if (tag == "DISCARD ALL" || tag == "DISCARD SEQUENCES") server_.sequence_user = 0;
+        if (tag == "DISCARD ALL" || tag == "RESET") forget_settings();
+    }
+
+    void forget_settings() {
         std::vector<protocol::Parameter> reported;
         for (const auto& parameter : server_.parameters->parameters()) {
             if (parameter.reported) {
@@ -160,8 +172,10 @@ private:
         } else if (type == backend::parameter_status) {
             const auto name = cursor.c_string();
             server_.report_parameter(name, cursor.c_string());
+        } else if (type == backend::command_complete) {
+            if (is_ours(step.about)) note_done(cursor.c_string());
         } else if (type == backend::error_response) {
-            if (own_query_) failed_ = true;
+            if (is_ours(step.about)) failed_ = true;
             if (step.about && step.about->request == protocol::Request::parse) {
                 server_.prepared.remove(step.about->tag);
             }
@@ -177,6 +191,11 @@ private:
         }
     }
 
+    static bool is_ours(const std::optional<protocol::Expected>& request) {
+        return request && request->request == protocol::Request::query &&
+               request->reply == protocol::Reply::swallow;
+    }
+
     void fail(CloseReason reason, bool gone) {
         auto& server = server_;
         delete this;
@@ -190,11 +209,11 @@ private:
     Timer timer_;
     protocol::MessageWriter out_;
     std::string unsent_;
-    std::uint64_t skip_ = 0;
+    std::uint64_t skip_;
     bool rolled_back_ = false;
     bool reset_sent_ = false;
     bool failed_ = false;
-    bool own_query_ = false;  // what is owed is the answer to a query of ours
+    std::array<std::byte, 8 * 1024> buffer_;
 };
 
 }  // namespace

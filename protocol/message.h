@@ -3,6 +3,8 @@
 
 #include "protocol/types.h"
 
+#include <algorithm>
+
 namespace weir::protocol {
 
 // First byte of the messages a client sends.
@@ -67,5 +69,29 @@ struct MessageView {
     Bytes body;   // without type and length
     Bytes whole;  // with them
 };
+
+// Length word of the message that `bytes` begin with: the body's length and its own 4 bytes.
+// REQUIRES: a whole header.
+inline std::uint32_t announced_length(Bytes bytes) {
+    const auto at = [&](std::size_t i) { return std::to_integer<std::uint32_t>(bytes[i]); };
+    return at(1) << 24 | at(2) << 16 | at(3) << 8 | at(4);
+}
+
+// The message that `bytes` begin with, or as much of it as they hold.
+// REQUIRES: a whole header with a length that was checked.
+inline MessageView message_at(Bytes bytes) {
+    const auto whole = bytes.first(std::min(std::size_t{announced_length(bytes)} + 1, bytes.size()));
+    return {static_cast<char>(bytes[0]), whole.subspan(message_header_size), whole};
+}
+
+// Calls visit(message) for each message; the last one may be there in part.
+template <class Visit>
+void for_each_message(Bytes bytes, Visit&& visit) {
+    while (!bytes.empty()) {
+        const auto message = message_at(bytes);
+        visit(message);
+        bytes = bytes.subspan(message.whole.size());
+    }
+}
 
 }  // namespace weir::protocol

@@ -1,5 +1,6 @@
 #include "protocol/statement_catalog.h"
 
+#include <algorithm>
 #include <charconv>
 
 namespace weir::protocol {
@@ -97,9 +98,16 @@ std::optional<StatementRef> PreparedSet::evict_over(std::size_t limit) {
     return oldest;
 }
 
-void PreparedSet::clear() {
-    by_use_.clear();
-    by_id_.clear();
+void PreparedSet::keep_only(const std::vector<std::uint32_t>& ids) {
+    for (auto it = by_use_.begin(); it != by_use_.end();) {
+        const auto id = (*it)->id;
+        if (std::find(ids.begin(), ids.end(), id) != ids.end()) {
+            ++it;
+            continue;
+        }
+        by_id_.erase(id);
+        it = by_use_.erase(it);
+    }
 }
 
 std::string restore_names(std::string_view message, const ClientStatements& names) {

@@ -17,6 +17,7 @@
 #include <mutex>
 #include <optional>
 #include <unordered_map>
+#include <vector>
 
 namespace weir::protocol {
 
@@ -96,7 +97,8 @@ public:
     void remove(std::uint32_t id);
     // The least recently used statement, removed from the set, if there are more than `limit`.
     std::optional<StatementRef> evict_over(std::size_t limit);
-    void clear();
+    // Forgets all but these.
+    void keep_only(const std::vector<std::uint32_t>& ids);
     std::size_t size() const { return by_id_.size(); }
 
 private:

@@ -6,9 +6,12 @@
 // server goes back. One group is under way at a time; what the client sends meanwhile waits in
 // input_ (bounded) or in the kernel.
 //
-//   client_session.cc   life, output, timers        client_input.cc   messages to groups
-//   group_plan.cc       what a group needs           group_sender.cc   groups to the server
-//   server_replies.cc   replies to the client        session_welcome.cc the first words
+//   client_session.cc      life and bytes            session_welcome.cc   the first words
+//   client_input.cc        messages to groups        group_plan.cc        what a group needs
+//   local_answers.cc       answers without a server  server_lease.cc      getting a server
+//   group_sender.cc        groups to the server      group_statements.cc  prepared statements
+//   server_replies.cc      replies to the client     session_parameters.cc  settings
+//   session_timers.cc      deadlines
 #pragma once
 
 #include "proxy/pool_entry.h"
@@ -91,40 +94,56 @@ private:
         bool may_advance_sequences = false;
         bool reset_all = false;
         bool ends_transaction = false;
+        bool deallocates = false;  // DEALLOCATE of one name is among its texts
         std::vector<std::string> resets;
+        std::vector<std::string_view> parsed_names;  // by the group's own Parse messages
         bool only_parse_and_close = true;
         // The group is one Query with one statement of this kind.
         std::optional<router::StatementKind> lone_query;
         router::StatementPtr lone;
     };
 
-    // A stretch of input: whole messages, ended or not.
+    // A stretch of input: whole messages, ended or not; or the beginning of one large message.
     struct Group {
         Bytes bytes;
         char terminator = 0;  // type of its last message if that ends a group
+        std::uint64_t missing = 0;  // bytes of its last message that were not read yet
     };
+
+    // Tags of requests of ours, by which their failure is recognised.
+    static constexpr std::uint32_t injected_begin = 1;
+    static constexpr std::uint32_t injected_discard = 2;
+    // Of a Parse that fails on purpose: no statement has this number.
+    static constexpr std::uint32_t failing_parse = ~std::uint32_t{0};
 
     // --- client_session.cc ---
     void advance();
     bool advance_once();
     void finish(std::string_view reason);
     void finish_with(const protocol::Error& error);
-    void let_server_go();
     bool read_server();
     bool read_client();
     bool flush_client();
     bool flush_server();
+    void write_to_server();
     void client_gone();
-    bool acquire();
-    void server_granted(pool::ServerConnection& server);
-    void give_server_back();
-    void lose_server(const protocol::Error& error, pool::CloseReason reason, bool gone);
-    void arm(pool::Duration timeout);
-    void check_deadlines(pool::TimePoint now);
-    void pin(router::PinReason reason, std::string_view detail);
+    void release_retained();
     bool session_mode() const { return limits_->pool_mode == conf::PoolMode::session; }
     bool keeps_server() const { return session_mode() || pin_ != router::PinReason::none; }
     protocol::TransactionStatus local_status() const;
+
+    // --- session_timers.cc ---
+    void arm(pool::Duration timeout);
+    void check_deadlines(pool::TimePoint now);
+
+    // --- server_lease.cc ---
+    bool acquire();
+    void server_granted(pool::ServerConnection& server);
+    bool server_is_alive();
+    void give_server_back();
+    void let_server_go();
+    void lose_server(const protocol::Error& error, pool::CloseReason reason, bool gone);
+    void pin(router::PinReason reason, std::string_view detail);
 
     // --- session_welcome.cc ---
     void prepare_welcome();
@@ -133,53 +152,72 @@ private:
     void welcome_finished();
 
     // --- client_input.cc ---
+    std::size_t input_limit() const;
     std::size_t process(Bytes input);
     bool may_start_group() const;
     std::optional<Group> next_group(Bytes input);
     std::size_t take_group(const Group& group);
-    std::size_t take_large_message(Bytes input);
+    std::size_t taken(const Group& group);
+    std::size_t refuse_group(const Group& group);
+    std::size_t skip_group(const Group& group);
+    std::size_t end_copy(const Group& group);
+    std::size_t take_stream(Bytes input);
     std::size_t take_copy_message(Bytes input);
+    bool copy_is_extended() const;
     bool check_header(char type, std::uint32_t length);
+    void violation(std::string message);
+
+    // --- local_answers.cc ---
     bool answer_locally(const Group& group, const Plan& plan);
     bool answer_query_locally(const Group& group, const Plan& plan);
     void answer_parse_and_close(const Group& group);
     void fail_group(const Group& group, const protocol::Error& error);
-    void violation(std::string message);
 
     // --- group_plan.cc ---
     Plan plan(const Group& group);
-    void plan_text(std::string_view text, Plan& plan);
+    Plan plan_large(const Group& group);
+    const router::StatementPtr& plan_text(std::string_view text, Plan& plan);
     void plan_message(const protocol::MessageView& message, Plan& plan);
     void plan_parse(const protocol::MessageView& message, Plan& plan);
     void plan_bind(const protocol::MessageView& message, Plan& plan);
     const router::StatementPtr& knowledge_of(std::string_view text);
     protocol::TextRules text_rules() const;
-    std::string_view statement_scope() const;
+    std::string_view statement_scope();
 
     // --- group_sender.cc ---
     bool send_prelude(const Plan& plan);
-    bool server_is_alive();
-    bool guard_sequences(const Plan& plan);
+    bool check_server();
+    void guard_sequences(const Plan& plan);
     void send_settings();
-    void send_deferred_begin();
-    void send_injected(std::string_view sql);
+    void send_injected(std::string_view sql, std::uint32_t mark);
+    void send_own_sync();
+    void send_failed_transaction();
     void send_group(const Group& group);
     void send_message(const protocol::MessageView& message);
+    void send_query(const protocol::MessageView& message);
+    void forward(const protocol::MessageView& message, protocol::Request request);
+    bool resend_after_heal();
+
+    // --- group_statements.cc ---
+    bool may_prepare_more();
     void send_parse(const protocol::MessageView& message);
     void send_bind(const protocol::MessageView& message);
     void send_describe(const protocol::MessageView& message);
+    void send_execute(const protocol::MessageView& message);
     void send_close(const protocol::MessageView& message);
-    void send_query(const protocol::MessageView& message);
-    void forward(const protocol::MessageView& message, protocol::Request request);
     // The server's name for a statement of the client, prepared there if need be.
     std::string_view server_name_of(std::string_view client_name);
     void change_name(std::string_view name, protocol::StatementRef statement);
-    bool send_deallocate(std::string_view text, const protocol::MessageView& message);
     void ensure_prepared(const protocol::StatementRef& statement);
     void ensure_unnamed();
     void evict_statements();
-    void write_to_server();
-    bool resend_after_heal();
+    protocol::StatementRef deallocated_by(std::string_view text);
+    bool send_deallocate(std::string_view text);
+    bool send_parse_of_deallocate(std::string_view text);
+    void name_settled(const protocol::Expected& expected);
+    void all_names_dropped();
+    void undo(const protocol::Expected& request);
+    void undo_all(const std::vector<protocol::Expected>& dropped);
 
     // --- server_replies.cc ---
     std::size_t process_replies(Bytes bytes);
@@ -188,20 +226,27 @@ private:
     void on_ready_for_query(
         const protocol::MessageView& message, const protocol::ExpectedReplies::Step& step
     );
-    void on_command_complete(const protocol::MessageView& message);
+    void on_command_complete(
+        const protocol::MessageView& message, const protocol::Expected& request
+    );
+    void injected_failed(std::uint32_t mark);
+    void broken_server(std::string_view what);
+    void after_message();
+    bool starts_healing(
+        const protocol::ErrorResponse& response, const protocol::Expected& failed
+    );
+    void pass_on(Bytes bytes);
+    void flush_passed();
+    void request_ended(bool in_transaction);
+    void request_finished();
+
+    // --- session_parameters.cc ---
     void on_parameter_status(const protocol::MessageView& message);
     void settle_parameters();
     void tell_parameter(std::string_view name, std::string_view value);
-    void broken_server(std::string_view what);
-    void name_settled(const protocol::Expected& expected);
-    void revert_names(std::vector<protocol::Expected>& dropped);
     void settle_injected();
     void settle_resets();
-    void after_message();
-    bool starts_healing(const protocol::ErrorResponse& response, std::uint32_t tag);
-    void pass_on(Bytes bytes);
-    void flush_passed();
-    void request_finished();
+    void forget_injected();
 
     Worker& worker_;
     SessionStart start_;
@@ -225,6 +270,10 @@ private:
     bool checking_ = false;       // the check query is under way
     bool server_doomed_ = false;  // not fit for others: closed when it would be given back
     bool begin_sent_ = false;     // the group's BEGIN was deferred until now
+    bool begin_failed_ = false;   // ... and was never run
+    bool canceled_ = false;       // the client's request is refused before it is sent
+    bool group_deallocates_ = false;
+    bool portal_deallocates_ = false;  // the unnamed portal is a DEALLOCATE
     bool retain_ = false;         // the group uses statements prepared earlier
     bool sequences_in_transaction_ = false;  // some were advanced in this transaction
     bool server_fatal_ = false;   // its last words were passed on
@@ -247,8 +296,10 @@ private:
     std::string deferred_begin_;  // its text, while BEGIN has not been sent
     std::string unnamed_parse_;   // definition of the client's unnamed statement
     std::uint64_t unnamed_serial_ = 0;
+    protocol::StatementRef unnamed_deallocates_;  // what the unnamed statement deallocates
+    std::string deallocated_name_;                // ... and what the client calls it
+    std::vector<protocol::StatementRef> evicting_;  // Close was sent and is not answered yet
     std::string retained_group_;  // what was sent, while it may have to be sent again
-    char retained_terminator_ = 0;
     std::uint32_t heal_statement_ = 0;
     std::string pin_detail_;
     std::string unknown_name_;
@@ -277,7 +328,9 @@ private:
     pool::TimePoint transaction_at_{};
     pool::TimePoint idle_since_{};
     protocol::TextRules rules_;
-    const protocol::ParameterSet* rules_for_ = nullptr;  // whose rules_ these are
+    protocol::ParameterSetRef rules_for_;  // whose rules_ these are
+    std::string scope_;
+    protocol::ParameterSetRef scope_for_;
     bool in_transaction_ = false;
     bool wait_noticed_ = false;
 };

@@ -37,13 +37,24 @@ protocol::TextRules ClientSession::text_rules() const {
     return rules;
 }
 
-std::string_view ClientSession::statement_scope() const {
-    return parameters_->value("search_path");
+// What the same text may mean differently under: part of the key of shared statements.
+std::string_view ClientSession::statement_scope() {
+    if (scope_for_ != parameters_) {
+        scope_for_ = parameters_;
+        scope_ = start_.entry->pool.name().database;
+        scope_.append(1, '\0').append(start_.entry->pool.name().user);
+        for (const auto& parameter : parameters_->parameters()) {
+            if (protocol::same_parameter_name(parameter.name, "application_name")) continue;
+            scope_.append(1, '\0').append(parameter.name);
+            scope_.append(1, '\0').append(parameter.value);
+        }
+    }
+    return scope_;
 }
 
 const router::StatementPtr& ClientSession::knowledge_of(std::string_view text) {
-    if (rules_for_ != parameters_.get()) {
-        rules_for_ = parameters_.get();
+    if (rules_for_ != parameters_) {
+        rules_for_ = parameters_;
         rules_ = text_rules();
     }
     return worker_.statements().find_or_analyse(text, rules_);
@@ -51,22 +62,31 @@ const router::StatementPtr& ClientSession::knowledge_of(std::string_view text) {
 
 ClientSession::Plan ClientSession::plan(const Group& group) {
     Plan plan;
-    Bytes left = group.bytes;
     std::size_t messages = 0;
-    while (!left.empty() && phase_ == Phase::serving) {
-        const std::size_t whole =
-            std::size_t{protocol::FieldCursor(left.subspan(1, 4)).u32()} + 1;
-        const protocol::MessageView message{
-            static_cast<char>(left[0]),
-            left.subspan(protocol::message_header_size, whole - protocol::message_header_size),
-            left.first(whole),
-        };
+    protocol::for_each_message(group.bytes, [&](const protocol::MessageView& message) {
+        if (phase_ != Phase::serving) return;
         plan_message(message, plan);
-        left = left.subspan(whole);
         ++messages;
-    }
+    });
     // A Query behind other messages is no lone one.
     if (messages != 1) plan.lone_query.reset();
+    return plan;
+}
+
+// One message of which only the beginning is there: its names can be looked at, its text cannot.
+ClientSession::Plan ClientSession::plan_large(const Group& group) {
+    Plan plan;
+    const auto message = protocol::message_at(group.bytes);
+    if (message.type != frontend::query && message.type != frontend::parse) {
+        plan_message(message, plan);
+        return plan;
+    }
+    plan.needs_server = true;
+    plan.only_parse_and_close = false;
+    plan.own_sync_for_settings = true;
+    plan.reads_sequences = true;
+    plan.may_advance_sequences = true;
+    plan.pin = router::PinReason::too_long;
     return plan;
 }
 
@@ -78,12 +98,12 @@ void ClientSession::plan_message(const protocol::MessageView& message, Plan& pla
             const auto text = protocol::parse_query(message.body);
             if (!text) return violation("invalid message format");
             if (session_mode()) return;
-            const auto& statement = knowledge_of(*text);
+            const auto& statement = plan_text(*text, plan);
             if (statement->is_single()) {
                 plan.lone_query = statement->kind();
                 plan.lone = statement;
             }
-            return plan_text(*text, plan);
+            return;
         }
         case frontend::parse:
             return plan_parse(message, plan);
@@ -127,11 +147,14 @@ void ClientSession::plan_parse(const protocol::MessageView& message, Plan& plan)
         return;
     }
     if (!statements_) statements_ = std::make_unique<protocol::ClientStatements>();
-    if (statements_->find(parse->name) != nullptr) {
+    const auto& names = plan.parsed_names;
+    if (statements_->find(parse->name) != nullptr ||
+        std::find(names.begin(), names.end(), parse->name) != names.end()) {
         // PostgreSQL says 42P05.
         plan.needs_server = true;
         return;
     }
+    plan.parsed_names.push_back(parse->name);
     const auto shared =
         worker_.catalog().find_or_add(as_text(parse->definition), statement_scope());
     plan.needs_server |= !shared->proven.load(std::memory_order_acquire);
@@ -153,9 +176,10 @@ void ClientSession::plan_bind(const protocol::MessageView& message, Plan& plan) 
     }
 }
 
-void ClientSession::plan_text(std::string_view text, Plan& plan) {
-    // A copy of the reference would be gone with the next look-up; nothing below looks up.
-    const auto& statement = *knowledge_of(text);
+// The reference is good until the next look-up.
+const router::StatementPtr& ClientSession::plan_text(std::string_view text, Plan& plan) {
+    const auto& known = knowledge_of(text);
+    const auto& statement = *known;
     const auto reason = router::pin_reason(statement, [this](std::string_view name) {
         const auto* parameter = parameters_->find(name);
         return parameter != nullptr && parameter->reported;
@@ -173,7 +197,10 @@ void ClientSession::plan_text(std::string_view text, Plan& plan) {
             plan.resets.push_back(change.name);
         }
     }
-    plan.ends_transaction |= statement.contains(StatementKind::rollback);
+    plan.ends_transaction |=
+        statement.contains(StatementKind::rollback) || statement.contains(StatementKind::commit);
+    plan.deallocates |= statement.is_single() && statement.kind() == StatementKind::deallocate;
+    return known;
 }
 
 }  // namespace weir::proxy

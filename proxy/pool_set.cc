@@ -117,7 +117,7 @@ std::shared_ptr<PoolEntry> PoolSet::entry(const std::string& database, const std
     if (entry == nullptr) {
         entry = std::make_shared<PoolEntry>(name, workers_, *this);
         configure_entry(*entry);
-        if (paused_.contains(database)) entry->pool.pause();
+        if (must_pause(database)) entry->pool.pause();
     }
     return entry;
 }
@@ -133,9 +133,11 @@ asio::awaitable<void> PoolSet::maintain() {
         timer_.expires_after(round);
         co_await timer_.async_wait(pool::use_op);
         if (stopping_) co_return;
-        if (count % 10 == 0) {
-            const auto now = pool::Clock::now();
-            for (const auto& [name, entry] : entries_) entry->pool.close_stale(now);
+        const auto now = pool::Clock::now();
+        for (const auto& [name, entry] : entries_) {
+            if (count % 10 == 0) entry->pool.close_stale(now);
+            // A paused pool keeps nothing, also of what comes back later.
+            if (entry->pool.paused()) entry->pool.close_all_idle(pool::CloseReason::reconnect);
         }
         balance();
     }
@@ -433,6 +435,8 @@ asio::awaitable<void> PoolSet::close(pool::ServerRef server) {
         protocol::write_empty(protocol::frontend::terminate, out);
         const auto bytes = out.view();
         if (co_await stream.write(bytes)) {
+            // Half a message may be before the goodbye: PostgreSQL sees the end by this.
+            stream.transport().end_writing();
             for (;;) {
                 stream.unread().clear();
                 const auto filled = co_await stream.fill();
@@ -476,15 +480,28 @@ void PoolSet::set_paused(const std::string& database, bool paused) {
         paused_.erase(database);
     }
     for (const auto& [name, entry] : entries_) {
-        if (name.database != database) continue;
-        if (paused) {
-            entry->pool.pause();
-            entry->pool.close_all_idle(pool::CloseReason::reconnect);
-        } else {
-            entry->pool.resume();
-        }
+        if (name.database == database) apply_pause(*entry);
     }
     if (!paused) balance();
+}
+
+void PoolSet::set_all_paused(bool paused) {
+    all_paused_ = paused;
+    for (const auto& [name, entry] : entries_) apply_pause(*entry);
+    if (!paused) balance();
+}
+
+bool PoolSet::must_pause(const std::string& database) const {
+    return all_paused_ || paused_.contains(database);
+}
+
+void PoolSet::apply_pause(PoolEntry& entry) {
+    if (must_pause(entry.pool.name().database)) {
+        entry.pool.pause();
+        entry.pool.close_all_idle(pool::CloseReason::reconnect);
+    } else {
+        entry.pool.resume();
+    }
 }
 
 bool PoolSet::is_paused(const std::string& database) const {

@@ -55,8 +55,11 @@ public:
     // Cancels what runs on the server; ends with ServerPool::cancel_finished.
     void cancel_query(pool::ServerRef server);
 
-    // A pool of a paused database does not lend.
+    // A pool does not lend while its database is paused, or all are; the two are independent, and
+    // pools to come are included.
     void set_paused(const std::string& database, bool paused);
+    void set_all_paused(bool paused);
+    // By itself, whether or not all are.
     bool is_paused(const std::string& database) const;
 
     void servers_wanted(pool::ServerPool& pool) override;
@@ -74,6 +77,8 @@ private:
     };
 
     void configure_entry(PoolEntry& entry) const;
+    bool must_pause(const std::string& database) const;
+    void apply_pause(PoolEntry& entry);
     void balance();
     void balance_pool(PoolEntry& entry, pool::TimePoint now);
     bool make_room(PoolEntry& entry);
@@ -95,6 +100,7 @@ private:
     std::map<pool::PoolName, std::shared_ptr<PoolEntry>> entries_;
     std::map<pool::PoolName, Attempts> attempts_;
     std::set<std::string> paused_;
+    bool all_paused_ = false;
     asio::steady_timer timer_;
     std::minstd_rand random_;
     bool stopping_ = false;

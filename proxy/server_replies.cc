@@ -50,7 +50,7 @@ std::size_t ClientSession::process_replies(Bytes bytes) {
     while (bytes.size() - at >= protocol::message_header_size && server_ == server) {
         const auto rest = bytes.subspan(at);
         const char type = static_cast<char>(rest[0]);
-        const auto length = protocol::FieldCursor(rest.subspan(1, 4)).u32();
+        const auto length = protocol::announced_length(rest);
         if (length < 4 || length > longest_message) {
             broken_server("a message with an impossible length");
             return at;
@@ -113,7 +113,7 @@ void ClientSession::on_message(const protocol::MessageView& message) {
             if (!keeps_server()) return;
             break;
         case backend::command_complete:
-            on_command_complete(message);
+            on_command_complete(message, *step.about);
             break;
         case backend::parse_complete:
         case backend::close_complete:
@@ -131,6 +131,7 @@ void ClientSession::on_message(const protocol::MessageView& message) {
 
 // Replies that are due now without the server, and requests that it skips.
 void ClientSession::after_message() {
+    if (server_ == nullptr) return;
     auto& expected = server_->expected;
     while (const auto invented = expected.next_invented()) {
         flush_passed();
@@ -138,11 +139,17 @@ void ClientSession::after_message() {
             invented->request == Request::parse ? backend::parse_complete : backend::close_complete,
             worker_.to_client()
         );
+        forwarded_in_group_ = true;
         name_settled(*invented);
     }
     std::vector<protocol::Expected> dropped;
-    while (const auto request = expected.next_dropped()) dropped.push_back(*request);
-    if (!dropped.empty()) revert_names(dropped);
+    while (const auto request = expected.next_dropped()) {
+        dropped.push_back(*request);
+        const bool ready_is_owed =
+            request->request == Request::query || request->request == Request::function_call;
+        sync_owed_ |= ready_is_owed && request->reply == Reply::forward;
+    }
+    if (!dropped.empty()) undo_all(dropped);
     if (sync_owed_ && expected.needs_sync()) {
         // An injected message failed and the Query behind it was skipped: its ReadyForQuery.
         sync_owed_ = false;
@@ -151,79 +158,18 @@ void ClientSession::after_message() {
     }
 }
 
-// --- names of prepared statements ---
-
-// A Parse or Close was answered well.
-void ClientSession::name_settled(const protocol::Expected& expected) {
-    if (expected.tag == 0) return;
-    if (expected.reply == Reply::swallow) return;
-    if (names_settled_ >= name_changes_.size()) return;
-    const auto& change = name_changes_[names_settled_++];
-    if (expected.request == Request::parse && statements_) {
-        if (const auto* statement = statements_->find(change.name)) {
-            (*statement)->proven.store(true, std::memory_order_release);
-        }
-    }
-    if (names_settled_ == name_changes_.size()) {
-        name_changes_.clear();
-        names_settled_ = 0;
-    }
-}
-
-// These requests failed or were skipped: what they said about names does not hold.
-void ClientSession::revert_names(std::vector<protocol::Expected>& dropped) {
-    for (const auto& request : dropped) {
-        if (request.request == Request::query || request.request == Request::function_call) {
-            if (request.reply == Reply::forward) sync_owed_ = true;
-        }
-        if (request.request == Request::parse && request.tag != 0 &&
-            request.reply != Reply::invent) {
-            server_->prepared.remove(request.tag);
-        }
-        if (request.request == Request::execute && request.reply == Reply::swallow) {
-            // It may have been a DISCARD SEQUENCES of ours.
-            server_->sequence_user = pool::ServerConnection::mixed_sequences;
-        }
-        if (request.request == Request::parse && request.tag == 0) {
-            server_->unnamed_owner = 0;
-            if (request.reply == Reply::forward) has_unnamed_ = false;
-        }
-        // Evicted here, but the server still has it under its name.
-        if (request.request == Request::close && request.reply == Reply::swallow) {
-            server_doomed_ = true;
-        }
-    }
-    std::size_t changes = 0;
-    for (const auto& request : dropped) {
-        const bool names = request.request == Request::parse || request.request == Request::close;
-        changes += names && request.tag != 0 && request.reply != Reply::swallow ? 1 : 0;
-    }
-    // The last one first.
-    for (; changes > 0 && name_changes_.size() > names_settled_; --changes) {
-        auto change = std::move(name_changes_.back());
-        name_changes_.pop_back();
-        if (change.before != nullptr) {
-            statements_->add(change.name, std::move(change.before));
-        } else {
-            statements_->remove(change.name);
-        }
-    }
-    if (names_settled_ == name_changes_.size()) {
-        name_changes_.clear();
-        names_settled_ = 0;
-    }
-}
-
 // --- errors ---
 
 bool ClientSession::starts_healing(
-    const protocol::ErrorResponse& response, std::uint32_t tag
+    const protocol::ErrorResponse& response, const protocol::Expected& failed
 ) {
-    if (tag == 0 || healing_ || retained_group_.empty() || forwarded_in_group_) return false;
+    if (failed.tag == 0 || healing_ || retained_group_.empty() || forwarded_in_group_) return false;
     if (!worker_.to_client().empty() || server_->status != TransactionStatus::idle) return false;
-    // "cached plan must not change result type"; a statement that somebody else deallocated.
+    // "cached plan must not change result type"; a statement that somebody else has deallocated, or
+    // prepared.
     return (response.code == "0A000" && response.routine == "RevalidateCachedQuery") ||
-           response.code == "26000";
+           response.code == "26000" ||
+           (response.code == "42P05" && failed.reply == Reply::swallow);
 }
 
 void ClientSession::on_error(
@@ -239,15 +185,20 @@ void ClientSession::on_error(
         return;
     }
     if (step.about) {
-        std::vector<protocol::Expected> failed{*step.about};
-        if (step.completes) revert_names(failed);
-        if (starts_healing(response, step.about->tag)) {
+        const auto& failed = *step.about;
+        const bool on_purpose = failed.request == Request::parse &&
+                                failed.reply == Reply::swallow && failed.tag == failing_parse;
+        if (on_purpose) return;
+        if (step.completes || failed.request == Request::query) undo_all({failed});
+        if (starts_healing(response, failed)) {
             healing_ = true;
-            heal_statement_ = step.about->tag;
+            heal_statement_ = failed.tag;
             return;
         }
         // A message of ours was refused: this server is not what it was thought to be.
-        if (step.about->reply == Reply::swallow) server_doomed_ = true;
+        if (failed.reply == Reply::swallow && failed.request != Request::sync) {
+            server_doomed_ = true;
+        }
     }
     server_fatal_ = last_words;
     forwarded_in_group_ = true;
@@ -278,16 +229,26 @@ void ClientSession::on_error(
 
 // --- the end of a request ---
 
-void ClientSession::on_command_complete(const protocol::MessageView& message) {
+void ClientSession::on_command_complete(
+    const protocol::MessageView& message, const protocol::Expected& request
+) {
     const auto tag = protocol::FieldCursor(message.body).c_string();
+    name_settled(request);
     if (tag == "ROLLBACK") {
         unit_failed_ = true;
     } else if (tag == "DEALLOCATE ALL" || tag == "DISCARD ALL") {
-        server_->prepared.clear();
-        if (statements_ && !session_mode()) statements_->clear();
-        // What the server has of ours under its name is gone with it.
-        name_changes_.clear();
-        names_settled_ = 0;
+        all_names_dropped();
+    } else if (tag == "DEALLOCATE" && request.tag == 0 && !session_mode()) {
+        // By a portal that was not followed: which of our statements it hit is not known.
+        server_doomed_ = true;
+    }
+}
+
+// A message of ours among those that failed.
+void ClientSession::injected_failed(std::uint32_t mark) {
+    if (mark == injected_begin) begin_failed_ = true;
+    if (mark == injected_discard) {
+        server_->sequence_user = pool::ServerConnection::mixed_sequences;
     }
 }
 
@@ -297,13 +258,26 @@ void ClientSession::on_ready_for_query(
     const auto status = protocol::parse_ready_for_query(message.body);
     if (!status) return broken_server("a broken ReadyForQuery");
     server_->status = *status;
-    const auto now = worker_.loop().now();
     settle_parameters();
     after_message();
     if (step.verdict != ExpectedReplies::Verdict::forward || healing_) return;
-    pass_on(message.whole);
+    // A client that was told BEGIN is in a transaction, if only in one that has failed.
+    if (std::exchange(begin_failed_, false) && *status == TransactionStatus::idle) {
+        local_failed_ = true;
+        flush_passed();
+        protocol::write_ready_for_query(TransactionStatus::failed, worker_.to_client());
+    } else {
+        pass_on(message.whole);
+    }
+    group_open_ = false;
+    request_ended(local_failed_ || *status != TransactionStatus::idle);
+}
+
+// The client was told that its request is done.
+void ClientSession::request_ended(bool in_transaction) {
+    const auto now = worker_.loop().now();
     const bool was_in_transaction = in_transaction_;
-    in_transaction_ = *status != TransactionStatus::idle;
+    in_transaction_ = in_transaction;
     idle_since_ = now;
     counters_.query_time.add(microseconds(now - request_at_));
     if (in_transaction_) {
@@ -321,9 +295,14 @@ void ClientSession::on_ready_for_query(
     arm(limits_->client_idle_timeout);
 }
 
-// After each batch of replies: is the server free, is something waiting for it?
+// Is the server free, is something waiting for it? After each batch of replies, and whenever
+// something went to the server.
 void ClientSession::request_finished() {
-    if (server_ == nullptr || !server_->expected.in_sync() || !server_->partial.empty()) return;
+    if (phase_ != Phase::serving || server_ == nullptr) return;
+    if (!server_->expected.in_sync() || !server_->partial.empty() || reply_left_ > 0) return;
+    if (lease_fresh_ && !prelude_pending_) return;
+    // It has to get the rest of what was begun first.
+    if (!server_output_.empty() || (stream_left_ > 0 && !stream_discard_)) return;
     if (prelude_pending_) {
         prelude_pending_ = false;
         if (checking_ && prelude_error_) {
@@ -350,109 +329,6 @@ void ClientSession::request_finished() {
     if (server_->status != TransactionStatus::idle) return;
     sequences_in_transaction_ = false;
     if (!keeps_server()) give_server_back();
-}
-
-// --- parameters ---
-
-void ClientSession::on_parameter_status(const protocol::MessageView& message) {
-    const auto status = protocol::parse_parameter_status(message.body);
-    if (!status) return broken_server("a broken ParameterStatus");
-    // PostgreSQL reports right before ReadyForQuery; only then is it known what it means.
-    reported_.emplace_back(status->name, status->value);
-    if (server_->expected.in_sync()) settle_parameters();
-}
-
-void ClientSession::settle_parameters() {
-    if (reported_.empty() && injected_.empty() && !resetting_settings_ &&
-        resetting_names_.empty()) {
-        if (server_->status == TransactionStatus::idle) unit_failed_ = false;
-        return;
-    }
-    const bool rolled_back =
-        unit_failed_ && server_->status != TransactionStatus::in_transaction;
-    const auto was_injected = [this](std::string_view name) {
-        return std::any_of(injected_.begin(), injected_.end(), [&](const std::string& other) {
-            return protocol::same_parameter_name(other, name);
-        });
-    };
-    flush_passed();
-    for (const auto& [name, value] : reported_) {
-        server_->report_parameter(name, value);
-        if (phase_ == Phase::welcoming) continue;
-        std::string_view told = value;
-        if (rolled_back && was_injected(name)) {
-            // The server is back at another client's value; this client's is what it was.
-            told = unit_parameters_->value(name);
-        }
-        tell_parameter(name, told);
-    }
-    reported_.clear();
-    if (server_->status == TransactionStatus::idle) {
-        settle_injected();
-        settle_resets();
-        unit_failed_ = false;
-    }
-}
-
-void ClientSession::tell_parameter(std::string_view name, std::string_view value) {
-    if (!protocol::is_server_fact(name)) {
-        const auto* known = parameters_->find(name);
-        if (known != nullptr && known->value == value) return;
-        parameters_ = protocol::ParameterSet::with(
-            parameters_, {std::string(name), std::string(value), true}
-        );
-    }
-    protocol::write_parameter_status(name, value, worker_.to_client());
-}
-
-// The unit that settings were injected into has ended: they hold, or nobody knows.
-void ClientSession::settle_injected() {
-    if (injected_.empty()) return;
-    const bool alone = phase_ == Phase::welcoming || prelude_pending_;
-    auto& uncertain = server_->uncertain;
-    std::erase_if(uncertain, [this](const std::string& name) {
-        return std::any_of(injected_.begin(), injected_.end(), [&](const std::string& other) {
-            return protocol::same_parameter_name(other, name);
-        });
-    });
-    for (auto& name : injected_) {
-        const auto* known = server_->parameters->find(name);
-        if (known != nullptr && known->reported) continue;
-        if (unit_failed_) {
-            // With a Sync of their own they are rolled back for certain; in a transaction of the
-            // client's it hangs on what happened there.
-            if (!alone) uncertain.push_back(std::move(name));
-            continue;
-        }
-        const auto* wanted = unit_parameters_->find(name);
-        server_->parameters =
-            wanted != nullptr ? protocol::ParameterSet::with(server_->parameters, *wanted)
-                              : protocol::ParameterSet::without(server_->parameters, name);
-    }
-    injected_.clear();
-    unit_parameters_.reset();
-}
-
-// RESET goes to what the client started with, which the server does not know.
-void ClientSession::settle_resets() {
-    if (!resetting_settings_ && resetting_names_.empty()) return;
-    const auto reset = [this](const protocol::Parameter& parameter) {
-        if (parameter.reported) {
-            tell_parameter(parameter.name, parameter.value);
-        } else {
-            server_->uncertain.push_back(parameter.name);
-        }
-    };
-    if (!unit_failed_ && !session_mode()) {
-        if (resetting_settings_) {
-            for (const auto& parameter : startup_parameters_->parameters()) reset(parameter);
-        }
-        for (const auto& name : resetting_names_) {
-            if (const auto* parameter = startup_parameters_->find(name)) reset(*parameter);
-        }
-    }
-    resetting_settings_ = false;
-    resetting_names_.clear();
 }
 
 // --- output ---

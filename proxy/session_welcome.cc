@@ -49,6 +49,7 @@ bool ClientSession::advance_welcome() {
         return acquire();
     }
     if (lease_fresh_) {
+        if (!server_is_alive()) return false;
         lease_fresh_ = false;
         auto wanted = baseline(server_->identity().welcome);
         for (const auto& [name, value] : start_.settings) {
@@ -60,8 +61,7 @@ bool ClientSession::advance_welcome() {
         }
         parameters_ = wanted;
         send_settings();
-        protocol::write_empty(protocol::frontend::sync, worker_.to_server());
-        server_->expected.sent({protocol::Request::sync, protocol::Reply::swallow, 0});
+        send_own_sync();
         write_to_server();
         return true;
     }

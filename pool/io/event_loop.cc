@@ -93,7 +93,13 @@ EventLoop::EventLoop(std::unique_ptr<IoBackend> backend)
       events_(256),
       read_buffer_(buffer_size) {}
 
-EventLoop::~EventLoop() = default;
+// Whoever is kept alive by its registration looks at the loop when it goes: the registrations end
+// while the loop is whole.
+EventLoop::~EventLoop() {
+    free_stolen();
+    std::vector<std::shared_ptr<void>> keep_alives;
+    for (const auto& slot : slots_) keep_alives.push_back(std::move(slot->keep_alive));
+}
 
 void EventLoop::run() {
     while (!stopped_.load(std::memory_order_acquire)) run_once(true);
@@ -111,10 +117,11 @@ void EventLoop::run_once(bool block) {
     timers_.run(now_);
     run_mailbox();
     run_resumed();
+    run_yielded();
 }
 
 std::optional<Duration> EventLoop::wait_limit(bool block) const {
-    if (!block || !resumed_.empty()) return Duration::zero();
+    if (!block || !resumed_.empty() || !yielded_.empty()) return Duration::zero();
     // A post() that comes after this look wakes the wait by the backend.
     if (mailbox_filled_.load(std::memory_order_acquire) ||
         stopped_.load(std::memory_order_acquire)) {
@@ -173,6 +180,17 @@ void EventLoop::run_resumed() {
             if (auto* slot = find(key)) slot->handler->on_wake(key);
         }
         resuming_.clear();
+    }
+}
+
+// Who yields again meanwhile has its turn in the next round: one that always has more to do must
+// not keep the others from theirs.
+void EventLoop::run_yielded() {
+    if (yielded_.empty()) return;
+    auto keys = std::exchange(yielded_, {});
+    for (const auto key : keys) {
+        if (auto* slot = find(key)) slot->handler->on_wake(key);
+        run_resumed();
     }
 }
 

@@ -28,7 +28,7 @@ class ChannelHandler {
 public:
     // Something changed: bytes, an end, or room to write. read() and write() tell what.
     virtual void on_ready(std::uint64_t channel) = 0;
-    // Somebody called EventLoop::wake_channel() or resume_later() for this channel.
+    // Somebody called wake_channel(), resume_soon() or resume_later() for this channel.
     virtual void on_wake(std::uint64_t channel) = 0;
 
 protected:
@@ -109,8 +109,10 @@ public:
     void post(UniqueFunction work);
     // Any thread: calls on_wake() of the channel's handler, if the channel still exists then.
     void wake_channel(std::uint64_t key);
-    // Loop's thread: as wake_channel(), without the mailbox, after the handler now running.
-    void resume_later(std::uint64_t key) { resumed_.push_back(key); }
+    // Loop's thread: as wake_channel(), without the mailbox, right after the handler now running.
+    void resume_soon(std::uint64_t key) { resumed_.push_back(key); }
+    // Loop's thread: the same, after all others that have something to do had their turn.
+    void resume_later(std::uint64_t key) { yielded_.push_back(key); }
 
     // Registers a stream. `keep_alive` is held until the registration is gone from the loop.
     // The first read() is tried whether or not an event came.
@@ -148,6 +150,7 @@ private:
     void run_mailbox();
     void free_stolen();
     void run_resumed();
+    void run_yielded();
     void dispatch(const IoEvent& event);
     std::optional<Duration> wait_limit(bool block) const;
 
@@ -157,6 +160,7 @@ private:
     std::vector<std::size_t> free_slots_;
     std::vector<std::uint64_t> resumed_;
     std::vector<std::uint64_t> resuming_;
+    std::vector<std::uint64_t> yielded_;
     TimerQueue timers_;
     TimePoint now_;
     std::vector<IoEvent> events_;

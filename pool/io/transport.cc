@@ -86,6 +86,14 @@ IoResult Transport::write(Bytes bytes) {
     return {IoStatus::failed, 0, errno};
 }
 
+void Transport::end_writing() {
+    if (ssl_ != nullptr) {
+        ERR_clear_error();
+        SSL_shutdown(ssl_);
+    }
+    ::shutdown(descriptor_, SHUT_WR);
+}
+
 bool Transport::has_buffered_plaintext() const {
     return ssl_ != nullptr && SSL_has_pending(ssl_) == 1;
 }

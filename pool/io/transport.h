@@ -58,6 +58,8 @@ public:
     // Non-blocking; plain or TLS. read() does not look at unread().
     IoResult read(std::span<std::byte> buffer);
     IoResult write(Bytes bytes);
+    // Tells the peer that nothing more will come; reading goes on. Whatever fails shows by reading.
+    void end_writing();
     // TLS holds decrypted bytes that no readiness event will announce.
     bool has_buffered_plaintext() const;
 

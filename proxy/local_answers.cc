@@ -1,0 +1,139 @@
+// Answers that need no server: BEGIN that is deferred, Parse of what is known, errors of our own.
+#include "proxy/client_session.h"
+
+#include "protocol/frontend_messages.h"
+
+namespace weir::proxy {
+
+namespace frontend = protocol::frontend;
+namespace backend = protocol::backend;
+namespace sqlstate = protocol::sqlstate;
+using router::StatementKind;
+
+// False: a server has to answer.
+bool ClientSession::answer_locally(const Group& group, const Plan& plan) {
+    auto& out = worker_.to_client();
+    const bool ends_block = plan.lone_query == StatementKind::rollback ||
+                            plan.lone_query == StatementKind::commit;
+    if (local_failed_ && !ends_block) {
+        // COMMIT or ROLLBACK by the extended protocol is answered by PostgreSQL, in a transaction
+        // that has failed there, too.
+        if (plan.ends_transaction && group.terminator != 0) return false;
+        fail_group(group, protocol::error(
+            sqlstate::in_failed_transaction,
+            "current transaction is aborted, commands ignored until end of transaction block"
+        ));
+        return true;
+    }
+    if (group.terminator == 0 || group.missing > 0) return false;
+    if (plan.lone_query) {
+        if (!answer_query_locally(group, plan)) return false;
+        counters_.queries.add(1);
+        // As a simple Query does in PostgreSQL.
+        has_unnamed_ = false;
+        protocol::write_ready_for_query(local_status(), out);
+        idle_since_ = worker_.loop().now();
+        return true;
+    }
+    if (plan.needs_server || !plan.only_parse_and_close) return false;
+    answer_parse_and_close(group);
+    if (group.terminator == frontend::sync && phase_ == Phase::serving) {
+        protocol::write_ready_for_query(local_status(), out);
+    }
+    return true;
+}
+
+bool ClientSession::answer_query_locally(const Group& group, const Plan& plan) {
+    auto& out = worker_.to_client();
+    const bool in_block = !deferred_begin_.empty() || local_failed_;
+    const auto& statement = *plan.lone;
+    switch (*plan.lone_query) {
+        case StatementKind::begin:
+            if (in_block || !limits_->defer_begin || session_mode() ||
+                limits_->pool_mode == conf::PoolMode::statement) {
+                return false;
+            }
+            deferred_begin_ =
+                protocol::parse_query(protocol::message_at(group.bytes).body).value_or("BEGIN");
+            in_transaction_ = true;
+            transaction_at_ = worker_.loop().now();
+            arm(limits_->transaction_timeout);
+            arm(limits_->idle_transaction_timeout);
+            protocol::write_command_complete("BEGIN", out);
+            return true;
+        case StatementKind::commit:
+        case StatementKind::rollback: {
+            if (!in_block || (statement.transaction && statement.transaction->chain)) return false;
+            const bool commit = *plan.lone_query == StatementKind::commit && !local_failed_;
+            deferred_begin_.clear();
+            local_failed_ = false;
+            in_transaction_ = false;
+            counters_.transactions.add(1);
+            protocol::write_command_complete(commit ? "COMMIT" : "ROLLBACK", out);
+            return true;
+        }
+        case StatementKind::deallocate:
+            if (!statement.deallocate_all || in_block) return false;
+            if (statements_) statements_->clear();
+            protocol::write_command_complete("DEALLOCATE ALL", out);
+            return true;
+        case StatementKind::discard:
+            if (!statement.discard_all || in_block) return false;
+            if (statements_) statements_->clear();
+            for (const auto& parameter : startup_parameters_->parameters()) {
+                if (parameter.reported && parameters_->value(parameter.name) != parameter.value) {
+                    protocol::write_parameter_status(parameter.name, parameter.value, out);
+                }
+            }
+            parameters_ = startup_parameters_;
+            protocol::write_command_complete("DISCARD ALL", out);
+            return true;
+        default:
+            return false;
+    }
+}
+
+// Parse of statements that some server has accepted, and Close.
+void ClientSession::answer_parse_and_close(const Group& group) {
+    auto& out = worker_.to_client();
+    protocol::for_each_message(group.bytes, [&](const protocol::MessageView& message) {
+        if (phase_ != Phase::serving) return;
+        if (message.type == frontend::parse) {
+            if (!may_prepare_more()) return;
+            const auto parse = protocol::parse_parse(message.body);
+            statements_->add(parse->name, worker_.catalog().find_or_add(
+                as_text(parse->definition), statement_scope()
+            ));
+            counters_.client_parses.add(1);
+            protocol::write_empty(backend::parse_complete, out);
+        } else if (message.type == frontend::close) {
+            const auto target = protocol::parse_target(message.body);
+            if (target->kind == 'S') {
+                if (target->name.empty()) has_unnamed_ = false;
+                if (statements_) statements_->remove(target->name);
+            }
+            protocol::write_empty(backend::close_complete, out);
+        }
+    });
+}
+
+// The group gets this error and nothing of it runs.
+void ClientSession::fail_group(const Group& group, const protocol::Error& error) {
+    auto& out = worker_.to_client();
+    // A transaction that was begun only in words has failed, too.
+    if (!deferred_begin_.empty()) {
+        deferred_begin_.clear();
+        local_failed_ = true;
+    }
+    stream_discard_ = true;
+    const bool only_sync = group.bytes.size() == protocol::message_header_size &&
+                           group.terminator == frontend::sync;
+    if (!only_sync) protocol::write_error(error, out);
+    if (group.terminator == frontend::flush || group.terminator == 0) {
+        skip_to_sync_ = true;
+    } else {
+        protocol::write_ready_for_query(local_status(), out);
+    }
+}
+
+}  // namespace weir::proxy

@@ -1,0 +1,159 @@
+// A session's server: how it gets one, keeps it, and lets it go.
+#include "proxy/client_session.h"
+
+#include "pool/server_reset.h"
+#include "proxy/log.h"
+
+#include <utility>
+
+namespace weir::proxy {
+
+// True with a server; false: the session stands in the queue.
+bool ClientSession::acquire() {
+    if (server_ != nullptr) return true;
+    if (waiting_) return false;
+    const auto now = worker_.loop().now();
+    waiter_.since = now;
+    auto* server = start_.entry->pool.lend(waiter_, parameters_, worker_.index(), *this, now);
+    if (server == nullptr) {
+        waiting_ = true;
+        wait_noticed_ = false;
+        arm(limits_->query_wait_timeout);
+        arm(limits_->query_wait_notify);
+        return false;
+    }
+    server_granted(*server);
+    return true;
+}
+
+void ClientSession::server_granted(pool::ServerConnection& server) {
+    waiting_ = false;
+    server_ = &server;
+    lease_fresh_ = true;
+    unit_failed_ = false;
+    const auto now = worker_.loop().now();
+    const auto waited = now - waiter_.since;
+    counters_.server_assignments.add(1);
+    counters_.wait_time.add(static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::microseconds>(waited).count()
+    ));
+    // A deferred BEGIN: its transaction is one from here on. Neither what the client thought before
+    // nor waiting belongs to it (total_xact_time, transaction_timeout).
+    if (in_transaction_) transaction_at_ = now;
+    server.client_id.store(start_.id, std::memory_order_relaxed);
+    server.request_since.store(now.time_since_epoch().count(), std::memory_order_relaxed);
+}
+
+// An end that has been seen already, or a last word: this server is not used. Nothing was sent to
+// it, so the client need not know.
+bool ClientSession::server_is_alive() {
+    if (!server_->channel.may_read() || server_->read_while_idle()) return true;
+    auto& server = *std::exchange(server_, nullptr);
+    start_.entry->pool.retire(server, pool::CloseReason::server_closed, true);
+    // One turn later the next one is tried.
+    worker_.loop().resume_later(client_.key());
+    return false;
+}
+
+void ClientSession::give_server_back() {
+    auto& server = *std::exchange(server_, nullptr);
+    release_retained();
+    if (std::exchange(server_doomed_, false) || server.expected.sync_in_doubt()) {
+        start_.entry->pool.retire(server, pool::CloseReason::reset_failed, false);
+        return;
+    }
+    if (limits_->server_reset_query_always && !limits_->server_reset_query.empty()) {
+        pool::ResetWork work;
+        work.query = limits_->server_reset_query;
+        pool::reset_server(server, worker_.index(), worker_.loop(), std::move(work));
+        return;
+    }
+    start_.entry->pool.give_back(server, worker_.index(), worker_.loop().now());
+}
+
+// The client leaves; the server is put in order by itself, or closed.
+void ClientSession::let_server_go() {
+    auto& pool = start_.entry->pool;
+    if (waiting_) {
+        pool.leave(waiter_, worker_.index(), worker_.loop().now());
+        waiting_ = false;
+    }
+    if (server_ == nullptr) return;
+    auto& server = *std::exchange(server_, nullptr);
+    server.uncertain.insert(server.uncertain.end(), injected_.begin(), injected_.end());
+    const bool quiet = server.expected.in_sync() && !group_open_ && server.partial.empty();
+    if (!quiet && !server.expected.in_sync()) {
+        pool.cancel_started(server);
+        worker_.observer().cancel_query(server.shared_from_this());
+    }
+    // Half a message of the client's can be neither ended nor taken back.
+    const bool mid_message = stream_left_ > 0 && !stream_discard_;
+    if (pin_ != router::PinReason::none || mid_message || server_doomed_ ||
+        server.expected.sync_in_doubt()) {
+        const auto reason = pin_ != router::PinReason::none ? pool::CloseReason::client_pinned
+                                                            : pool::CloseReason::reset_failed;
+        pool.retire(server, reason, false);
+        return;
+    }
+    pool::ResetWork work;
+    if (session_mode() || limits_->server_reset_query_always) {
+        work.query = limits_->server_reset_query;
+    }
+    const bool idle = quiet && server.status == protocol::TransactionStatus::idle;
+    if (idle && work.query.empty()) {
+        pool.give_back(server, worker_.index(), worker_.loop().now());
+        return;
+    }
+    work.group_open = group_open_;
+    work.unsent = std::exchange(server_output_, {});
+    work.unread = reply_left_;
+    pool::reset_server(server, worker_.index(), worker_.loop(), std::move(work));
+}
+
+void ClientSession::lose_server(
+    const protocol::Error& error, pool::CloseReason reason, bool gone
+) {
+    auto& server = *std::exchange(server_, nullptr);
+    server_output_.clear();
+    start_.entry->pool.retire(server, reason, gone);
+    if (prelude_pending_ || phase_ == Phase::welcoming) {
+        // Nothing of the client's was sent: another server is tried.
+        checking_ = false;
+        prelude_pending_ = false;
+        prelude_error_.reset();
+        forget_injected();
+        return;
+    }
+    // What the server said before it left says more than we can.
+    if (server_fatal_) return finish("server conn crashed?");
+    finish_with(error);
+}
+
+void ClientSession::pin(router::PinReason reason, std::string_view detail) {
+    if (reason == router::PinReason::none || pin_ != router::PinReason::none) return;
+    if (session_mode()) return;
+    pin_ = reason;
+    pin_detail_ = detail;
+    log_pin(*this, router::text(reason), detail);
+}
+
+void ClientSession::cancel() {
+    if (phase_ != Phase::serving) return;
+    if (waiting_) {
+        start_.entry->pool.leave(waiter_, worker_.index(), worker_.loop().now());
+        waiting_ = false;
+        canceled_ = true;
+        return advance();
+    }
+    // What runs is ours; the client's request behind it will not.
+    if (prelude_pending_) {
+        canceled_ = true;
+        return;
+    }
+    // Idle, or only in a transaction: nothing to cancel, as in PostgreSQL.
+    if (server_ == nullptr || server_->expected.in_sync()) return;
+    start_.entry->pool.cancel_started(*server_);
+    worker_.observer().cancel_query(server_->shared_from_this());
+}
+
+}  // namespace weir::proxy

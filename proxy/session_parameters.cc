@@ -1,0 +1,115 @@
+// Parameters (GUCs) of a session: what its server reports, and what was set there on its behalf.
+#include "proxy/client_session.h"
+
+#include <algorithm>
+
+namespace weir::proxy {
+
+using protocol::TransactionStatus;
+
+void ClientSession::on_parameter_status(const protocol::MessageView& message) {
+    const auto status = protocol::parse_parameter_status(message.body);
+    if (!status) return broken_server("a broken ParameterStatus");
+    // PostgreSQL reports right before ReadyForQuery; only then is it known what it means.
+    reported_.emplace_back(status->name, status->value);
+    if (server_->expected.in_sync()) settle_parameters();
+}
+
+void ClientSession::settle_parameters() {
+    if (reported_.empty() && injected_.empty() && !resetting_settings_ &&
+        resetting_names_.empty()) {
+        if (server_->status == TransactionStatus::idle) unit_failed_ = false;
+        return;
+    }
+    const bool rolled_back =
+        unit_failed_ && server_->status != TransactionStatus::in_transaction;
+    const auto was_injected = [this](std::string_view name) {
+        return std::any_of(injected_.begin(), injected_.end(), [&](const std::string& other) {
+            return protocol::same_parameter_name(other, name);
+        });
+    };
+    flush_passed();
+    for (const auto& [name, value] : reported_) {
+        server_->report_parameter(name, value);
+        if (phase_ == Phase::welcoming) continue;
+        std::string_view told = value;
+        if (rolled_back && was_injected(name)) {
+            // The server is back at another client's value; this client's is what it was.
+            told = unit_parameters_->value(name);
+        }
+        tell_parameter(name, told);
+    }
+    reported_.clear();
+    if (server_->status == TransactionStatus::idle) {
+        settle_injected();
+        settle_resets();
+        unit_failed_ = false;
+    }
+}
+
+void ClientSession::tell_parameter(std::string_view name, std::string_view value) {
+    if (!protocol::is_server_fact(name)) {
+        const auto* known = parameters_->find(name);
+        if (known != nullptr && known->value == value) return;
+        parameters_ = protocol::ParameterSet::with(
+            parameters_, {std::string(name), std::string(value), true}
+        );
+    }
+    protocol::write_parameter_status(name, value, worker_.to_client());
+}
+
+void ClientSession::forget_injected() {
+    injected_.clear();
+    unit_parameters_.reset();
+}
+
+// The unit that settings were injected into has ended: they hold, or nobody knows.
+void ClientSession::settle_injected() {
+    if (injected_.empty()) return;
+    const bool alone = phase_ == Phase::welcoming || prelude_pending_;
+    auto& uncertain = server_->uncertain;
+    std::erase_if(uncertain, [this](const std::string& name) {
+        return std::any_of(injected_.begin(), injected_.end(), [&](const std::string& other) {
+            return protocol::same_parameter_name(other, name);
+        });
+    });
+    for (auto& name : injected_) {
+        const auto* known = server_->parameters->find(name);
+        if (known != nullptr && known->reported) continue;
+        if (unit_failed_) {
+            // With a Sync of their own they are rolled back for certain; in a transaction of the
+            // client's it hangs on what happened there.
+            if (!alone) uncertain.push_back(std::move(name));
+            continue;
+        }
+        const auto* wanted = unit_parameters_->find(name);
+        server_->parameters =
+            wanted != nullptr ? protocol::ParameterSet::with(server_->parameters, *wanted)
+                              : protocol::ParameterSet::without(server_->parameters, name);
+    }
+    forget_injected();
+}
+
+// RESET goes to what the client started with, which the server does not know.
+void ClientSession::settle_resets() {
+    if (!resetting_settings_ && resetting_names_.empty()) return;
+    const auto reset = [this](const protocol::Parameter& parameter) {
+        if (parameter.reported) {
+            tell_parameter(parameter.name, parameter.value);
+        } else {
+            server_->uncertain.push_back(parameter.name);
+        }
+    };
+    if (!unit_failed_ && !session_mode()) {
+        if (resetting_settings_) {
+            for (const auto& parameter : startup_parameters_->parameters()) reset(parameter);
+        }
+        for (const auto& name : resetting_names_) {
+            if (const auto* parameter = startup_parameters_->find(name)) reset(*parameter);
+        }
+    }
+    resetting_settings_ = false;
+    resetting_names_.clear();
+}
+
+}  // namespace weir::proxy

@@ -1,0 +1,70 @@
+// Deadlines of one session.
+#include "proxy/client_session.h"
+
+namespace weir::proxy {
+
+void ClientSession::arm(pool::Duration timeout) {
+    if (timeout <= pool::Duration::zero()) return;
+    worker_.loop().timers().set_no_later_than(timer_, worker_.loop().now() + timeout);
+}
+
+void ClientSession::on_timer(pool::TimePoint now) {
+    if (phase_ != Phase::ended) check_deadlines(now);
+    advance();
+}
+
+void ClientSession::check_deadlines(pool::TimePoint now) {
+    using protocol::fatal;
+    namespace state = protocol::sqlstate;
+    std::optional<pool::TimePoint> next;
+    const auto due = [&](bool applies, pool::TimePoint since, pool::Duration timeout) {
+        if (!applies || timeout <= pool::Duration::zero()) return false;
+        const auto deadline = since + timeout;
+        if (deadline <= now) return true;
+        next = next ? std::min(*next, deadline) : deadline;
+        return false;
+    };
+    const bool running = server_ != nullptr && !server_->expected.in_sync();
+    const bool idle_in_transaction = in_transaction_ && !running && !waiting_;
+    if (due(phase_ == Phase::welcoming, connected_at_, limits_->client_login_timeout)) {
+        return finish_with(fatal(state::cannot_connect_now, "client_login_timeout (server down)"));
+    }
+    if (due(waiting_, waiter_.since, limits_->query_wait_timeout)) {
+        return finish_with(fatal(
+            state::query_canceled, "query_wait_timeout",
+            "No server connection became free in time; see SHOW POOLS in the console."
+        ));
+    }
+    if (due(waiting_ && !wait_noticed_, waiter_.since, limits_->query_wait_notify)) {
+        wait_noticed_ = true;
+        protocol::write_notice(
+            "NOTICE", protocol::SqlState("00000"),
+            "No server connection available in postgres backend, client being queued",
+            worker_.to_client()
+        );
+        flush_client();
+    }
+    if (due(running || waiting_, request_at_, limits_->query_timeout)) {
+        return finish_with(fatal(state::query_canceled, "query timeout"));
+    }
+    if (due(idle_in_transaction, idle_since_, limits_->idle_transaction_timeout)) {
+        return finish_with(fatal(state::idle_in_transaction_timeout, "idle transaction timeout"));
+    }
+    if (due(in_transaction_, transaction_at_, limits_->transaction_timeout)) {
+        return finish_with(fatal(state::query_canceled, "transaction timeout"));
+    }
+    const bool idle = phase_ == Phase::serving && !running && !waiting_ && !in_transaction_;
+    if (due(idle, idle_since_, limits_->client_idle_timeout)) {
+        return finish_with(fatal(state::idle_session_timeout, "client_idle_timeout"));
+    }
+    if (next) worker_.loop().timers().set_no_later_than(timer_, *next);
+}
+
+void ClientSession::refresh_limits() {
+    auto limits = *start_.entry->limits();
+    limits.pool_mode = limits_->pool_mode;
+    limits_ = std::make_shared<const SessionLimits>(std::move(limits));
+    check_deadlines(worker_.loop().now());
+}
+
+}  // namespace weir::proxy
