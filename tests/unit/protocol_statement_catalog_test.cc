@@ -126,6 +126,14 @@ TEST_CASE("PreparedSet: the least recently used goes first") {
     CHECK(set.evict_over(0) == statements[0]);
     CHECK(set.evict_over(0) == statements[1]);
     CHECK_FALSE(set.evict_over(0).has_value());
+    for (const auto& statement : statements) set.add(statement);
+    set.keep_only({statements[2]->id, statements[0]->id, 0});
+    CHECK(set.size() == 2);
+    CHECK_FALSE(set.contains(statements[1]->id));
+    CHECK(set.evict_over(1) == statements[0]);
+    set.keep_only({});
+    CHECK(set.size() == 0);
+    CHECK_FALSE(set.contains(statements[2]->id));
 }
 
 TEST_CASE("PreparedSet: keeps a statement alive that no client has any more") {
@@ -133,7 +141,7 @@ TEST_CASE("PreparedSet: keeps a statement alive that no client has any more") {
     PreparedSet set;
     set.add(catalog.find_or_add(definition("x"), ""));
     CHECK(catalog.size() == 1);
-    CHECK(set.evict_over(0).has_value());
+    set.keep_only({});
     CHECK(catalog.size() == 0);
 }
 
