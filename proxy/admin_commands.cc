@@ -75,7 +75,7 @@ void AdminWaits::arm() {
 // --- one client's commands ---
 
 ConsoleShared::ConsoleShared(Server& server_)
-    : server(server_), sampler(server_.started_at()), waits(server_.io()) {}
+    : server(server_), sampler(pool::Clock::now()), waits(server_.io()) {}
 
 protocol::Result<const Columns*> ConsoleCommands::describe(const AdminCommand& command) {
     if (!is_known(command)) return invalid_command(command.text);

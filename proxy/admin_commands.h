@@ -1,15 +1,14 @@
 // The console's commands: tables of them, and what they share.
 //
 //   admin_commands.cc           rights, running and waiting
-//   admin_commands_show.cc      SHOW: what there is
-//   admin_commands_sessions.cc  SHOW CLIENTS and SERVERS
-//   admin_commands_control.cc   all others: what is done
+//   admin_commands_control.cc   what is done
+//   admin_show.h                SHOW: what there is
 #pragma once
 
 #include "pool/io/control_stream.h"
 #include "proxy/admin_session.h"
+#include "proxy/admin_show.h"
 #include "proxy/admin_stats.h"
-#include "proxy/client_session.h"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -30,41 +29,6 @@ enum class AdminRights : std::uint8_t {
 
 // Says whether a client with these rights may run the command.
 bool may_run(AdminRights rights, const AdminCommand& command);
-
-// --- SHOW ---
-
-struct ShowContext {
-    Server& server;
-    const StatsSampler& sampler;
-    const Totals& console_totals;
-    std::vector<SessionView> console_clients;
-    // Filled for those that ask for it (ShowCommand::needs_sessions).
-    std::vector<SessionView> sessions;
-};
-
-struct ShowCommand {
-    std::string_view topic;
-    Columns columns;  // none: its answer is a notice (HELP)
-    std::vector<Row> (*rows)(const ShowContext& context);
-    bool needs_sessions = false;
-};
-
-// nullptr: there is none. Topics in any case; also what PgBouncer pretends to have, such as
-// client_encoding.
-const ShowCommand* find_show(std::string_view topic);
-bool is_pretended_parameter(std::string_view name);
-std::string_view help_text();
-
-// Columns and rows of SHOW CLIENTS and SERVERS (admin_commands_sessions.cc).
-Columns socket_columns();
-std::vector<Row> show_clients(const ShowContext& context);
-std::vector<Row> show_servers(const ShowContext& context);
-// As SHOW POOLS and SERVERS call it: "used" is idle, and to be checked before it is lent.
-std::string_view state_shown(
-    const pool::ServerConnection& server, const conf::Settings& settings, pool::TimePoint now
-);
-// The id shown: its column is an int4, so what does not fit is cut off.
-std::int64_t id_shown(std::uint64_t id);
 
 // --- waiting ---
 

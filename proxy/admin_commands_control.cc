@@ -50,38 +50,30 @@ bool refuse_missing(const AdminCommand& command, const Done& done) {
 
 // --- PAUSE and RESUME ---
 
-// A database that somebody let go while PAUSE (of all, or of `paused`) still waits.
-std::optional<std::string> resumed_meanwhile(Server& server, const std::string& paused) {
-    const auto& pools = server.pools();
-    if (!paused.empty()) {
-        if (pools.is_paused(paused)) return std::nullopt;
-        return paused;
-    }
-    if (!server.paused_all()) return "";
-    for (const auto& [name, entry] : pools.entries()) {
-        if (!pools.is_paused(name.database)) return name.database;
-    }
-    return std::nullopt;
+// Of one database, or of all.
+bool is_paused(Server& server, const std::string& database) {
+    return database.empty() ? server.paused_all() : server.pools().is_paused(database);
 }
 
 void pause(ConsoleCommands& self, const AdminCommand& command, Done done) {
     auto& server = self.server();
     const auto database = command.argument;
     log_command("PAUSE", command);
+    const bool paused_before = is_paused(server, database);
     const auto begun = database.empty() ? server.pause_all() : server.pause(database);
     if (!begun) return done(begun.error());
     // Without this a PAUSE would wait for ever once somebody has resumed what it waits for.
     const auto check = [&server, database]() -> std::optional<AdminOutcome> {
-        if (const auto resumed = resumed_meanwhile(server, database)) {
-            const auto name = resumed->empty() ? "" : " of database " + *resumed;
+        if (!is_paused(server, database)) {
             return protocol::error(
-                protocol::sqlstate::query_canceled, "PAUSE was ended by RESUME" + name
+                protocol::sqlstate::query_canceled, "PAUSE was ended by RESUME"
             );
         }
         if (!server.pause_complete(database)) return std::nullopt;
         return AdminReply("PAUSE");
     };
-    const auto undo = [&server, database] {
+    const auto undo = [&server, database, paused_before] {
+        if (paused_before) return;  // somebody else's, who may rely on it
         spdlog::info("PAUSE given up, doing RESUME");
         static_cast<void>(database.empty() ? server.resume_all() : server.resume(database));
     };
@@ -134,7 +126,6 @@ void wait_close(ConsoleCommands& self, const AdminCommand& command, Done done) {
 }
 
 void kill(ConsoleCommands& self, const AdminCommand& command, Done done) {
-    if (self.server().paused_all()) return done(refusal("already suspended/paused"));
     log_command("KILL", command);
     answer(self.server().kill(command.argument), "KILL", done);
     self.shared().waits.ask();

@@ -1,3 +1,4 @@
+// AdminSession: framing, the simple protocol, and running commands.
 #include "proxy/admin_session.h"
 
 #include "protocol/backend_messages.h"
@@ -19,10 +20,6 @@ using protocol::error;
 
 // Until the idle session's buffers are this large they are kept.
 constexpr std::size_t kept_buffer = 8 * 1024;
-// Of a statement or portal: PostgreSQL has no limit, a bounded session needs one.
-constexpr std::size_t max_name = 1024;
-constexpr protocol::SqlState duplicate_cursor{"42P03"};
-constexpr protocol::SqlState object_not_in_prerequisite_state{"55000"};
 
 std::string hex(std::string_view bytes) {
     constexpr std::string_view digits = "0123456789abcdef";
@@ -33,20 +30,6 @@ std::string hex(std::string_view bytes) {
         text.push_back(digits[byte & 15U]);
     }
     return text;
-}
-
-protocol::Error no_statement(std::string_view name) {
-    return error(
-        sqlstate::invalid_statement_name,
-        name.empty() ? "unnamed prepared statement does not exist"
-                     : "prepared statement \"" + std::string(name) + "\" does not exist"
-    );
-}
-
-protocol::Error no_portal(std::string_view name) {
-    return error(
-        sqlstate::invalid_cursor_name, "portal \"" + std::string(name) + "\" does not exist"
-    );
 }
 
 void write_notice(const AdminNotice& notice, protocol::MessageWriter& out) {
@@ -243,211 +226,6 @@ void AdminSession::end(const protocol::Error& why) {
     fatal.severity = protocol::Severity::fatal;
     write_error(fatal, out_);
     ended_ = true;
-}
-
-// --- extended protocol ---
-
-void AdminSession::fail(const protocol::Error& why) {
-    write_error(why, out_);
-    skip_to_sync_ = true;
-}
-
-void AdminSession::malformed() {
-    fail(error(sqlstate::protocol_violation, "invalid message format"));
-}
-
-AdminSession::Statement* AdminSession::find_statement(std::string_view name) {
-    const auto found = statements_.find(name);
-    return found == statements_.end() ? nullptr : &found->second;
-}
-
-AdminSession::Portal* AdminSession::find_portal(std::string_view name) {
-    const auto found = portals_.find(name);
-    return found == portals_.end() ? nullptr : &found->second;
-}
-
-void AdminSession::on_parse(Bytes body) {
-    protocol::FieldCursor fields(body);
-    const auto name = fields.c_string();
-    const auto text = fields.c_string();
-    // There are no parameters whose types would matter.
-    static_cast<void>(fields.take(std::size_t{fields.u16()} * 4));
-    if (!fields.finished()) return malformed();
-    if (!name.empty() && find_statement(name) != nullptr) {
-        return fail(error(
-            sqlstate::duplicate_prepared_statement,
-            "prepared statement \"" + std::string(name) + "\" already exists"
-        ));
-    }
-    auto commands = parse_admin(text);
-    if (!commands) return fail(commands.error());
-    if (commands->size() > 1) {
-        return fail(error(
-            sqlstate::syntax_error, "cannot insert multiple commands into a prepared statement"
-        ));
-    }
-    Statement statement;
-    if (!commands->empty()) {
-        auto columns = commands_.describe(commands->front());
-        if (!columns) return fail(columns.error());
-        statement.columns = *columns;
-        statement.command = std::move(commands->front());
-    }
-    if (name.size() > max_name ||
-        (find_statement(name) == nullptr && statements_.size() >= max_statements)) {
-        return fail(error(sqlstate::program_limit_exceeded, "too many prepared statements"));
-    }
-    statements_.insert_or_assign(std::string(name), std::move(statement));
-    protocol::write_empty(backend::parse_complete, out_);
-}
-
-namespace {
-
-// The parameters of a Bind message, of which there must be none.
-std::optional<protocol::Error> read_parameters(
-    protocol::FieldCursor& fields, std::string_view statement
-) {
-    static_cast<void>(fields.take(std::size_t{fields.u16()} * 2));
-    const unsigned count = fields.u16();
-    for (unsigned i = 0; i < count && fields.ok(); ++i) {
-        const auto length = fields.i32();
-        if (length > 0) static_cast<void>(fields.take(static_cast<std::size_t>(length)));
-    }
-    if (count == 0 || !fields.ok()) return std::nullopt;
-    return error(
-        sqlstate::protocol_violation,
-        "bind message supplies " + std::to_string(count) + " parameters, but prepared statement \"" +
-            std::string(statement) + "\" requires 0"
-    );
-}
-
-std::optional<protocol::Error> check_formats(const ResultFormats& formats, const Columns* columns) {
-    const auto width = columns == nullptr ? 0 : columns->size();
-    if (formats.size() > 1 && formats.size() != width) {
-        return error(
-            sqlstate::protocol_violation,
-            "bind message has " + std::to_string(formats.size()) +
-                " result formats but query has " + std::to_string(width) + " columns"
-        );
-    }
-    const auto wrong =
-        std::find_if(formats.begin(), formats.end(), [](auto format) { return format > 1; });
-    if (wrong == formats.end()) return std::nullopt;
-    return error(
-        sqlstate::invalid_parameter_value, "unsupported format code: " + std::to_string(*wrong)
-    );
-}
-
-}  // namespace
-
-void AdminSession::on_bind(Bytes body) {
-    protocol::FieldCursor fields(body);
-    const auto name = fields.c_string();
-    const auto statement_name = fields.c_string();
-    const auto parameters = read_parameters(fields, statement_name);
-    Portal portal;
-    const unsigned formats = fields.u16();
-    for (unsigned i = 0; i < formats && fields.ok(); ++i) portal.formats.push_back(fields.u16());
-    if (!fields.finished()) return malformed();
-    const auto* statement = find_statement(statement_name);
-    if (statement == nullptr) return fail(no_statement(statement_name));
-    if (parameters) return fail(*parameters);
-    if (const auto wrong = check_formats(portal.formats, statement->columns)) return fail(*wrong);
-    if (!name.empty() && find_portal(name) != nullptr) {
-        return fail(
-            error(duplicate_cursor, "cursor \"" + std::string(name) + "\" already exists")
-        );
-    }
-    if (name.size() > max_name ||
-        (find_portal(name) == nullptr && portals_.size() >= max_portals)) {
-        return fail(error(sqlstate::program_limit_exceeded, "too many portals"));
-    }
-    portal.statement = *statement;
-    portals_.insert_or_assign(std::string(name), std::move(portal));
-    protocol::write_empty(backend::bind_complete, out_);
-}
-
-void AdminSession::write_columns(const Statement& statement, const ResultFormats& formats) {
-    if (statement.columns == nullptr) {
-        protocol::write_empty(backend::no_data, out_);
-    } else {
-        write_row_description(*statement.columns, formats, out_);
-    }
-}
-
-void AdminSession::on_describe(Bytes body) {
-    const auto target = protocol::parse_target(body);
-    if (!target || (target->kind != 'S' && target->kind != 'P')) return malformed();
-    if (target->kind == 'P') {
-        const auto* portal = find_portal(target->name);
-        if (portal == nullptr) return fail(no_portal(target->name));
-        return write_columns(portal->statement, portal->formats);
-    }
-    const auto* statement = find_statement(target->name);
-    if (statement == nullptr) return fail(no_statement(target->name));
-    out_.begin(backend::parameter_description).u16(0).end();
-    write_columns(*statement, {});
-}
-
-void AdminSession::on_execute(Bytes body) {
-    protocol::FieldCursor fields(body);
-    const auto name = fields.c_string();
-    const auto rows = fields.i32();
-    if (!fields.finished()) return malformed();
-    auto* portal = find_portal(name);
-    if (portal == nullptr) return fail(no_portal(name));
-    if (!portal->statement.command) {
-        return protocol::write_empty(backend::empty_query_response, out_);
-    }
-    execute_rows_ = rows > 0 ? static_cast<std::uint32_t>(rows) : 0;
-    if (!portal->reply) {
-        executing_ = name;
-        return start(*portal->statement.command);
-    }
-    if (!portal->reply->table) {
-        return fail(error(
-            object_not_in_prerequisite_state, "portal \"" + std::string(name) + "\" cannot be run"
-        ));
-    }
-    continue_portal(*portal);
-}
-
-// Rows up to the limit of Execute; suspended when the limit was what ended them, as in PostgreSQL.
-void AdminSession::continue_portal(Portal& portal) {
-    const auto& reply = *portal.reply;
-    if (reply.table) {
-        const auto& rows = reply.table->rows;
-        std::size_t written = 0;
-        while (portal.next_row < rows.size() && (execute_rows_ == 0 || written < execute_rows_)) {
-            write_data_row(*reply.table->columns, rows[portal.next_row], portal.formats, out_);
-            ++portal.next_row;
-            ++written;
-        }
-        if (execute_rows_ != 0 && written == execute_rows_) {
-            return protocol::write_empty(backend::portal_suspended, out_);
-        }
-    }
-    write_command_complete(reply.tag, out_);
-}
-
-void AdminSession::on_close(Bytes body) {
-    const auto target = protocol::parse_target(body);
-    if (!target || (target->kind != 'S' && target->kind != 'P')) return malformed();
-    if (target->kind == 'S') {
-        if (const auto found = statements_.find(target->name); found != statements_.end()) {
-            statements_.erase(found);
-        }
-    } else if (const auto found = portals_.find(target->name); found != portals_.end()) {
-        portals_.erase(found);
-    }
-    protocol::write_empty(backend::close_complete, out_);
-}
-
-void AdminSession::on_sync() {
-    // The end of the implicit transaction closes its portals.
-    portals_.clear();
-    skip_to_sync_ = false;
-    ready();
 }
 
 }  // namespace weir::proxy

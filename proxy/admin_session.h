@@ -1,4 +1,5 @@
 // AdminSession: the conversation with one client on the console. Bytes in, bytes out; no sockets.
+// (admin_session.cc: framing and simple protocol; admin_session_extended.cc: the extended one.)
 //
 // Simple and extended protocol, results as text and binary. One command runs at a time and may take
 // as long as it likes (PAUSE); what the client sends meanwhile waits.

@@ -50,7 +50,8 @@ public:
     asio::io_context& io() { return io_; }
     std::vector<std::unique_ptr<Worker>>& workers() { return workers_; }
 
-    // Databases by their client name. Errors in PgBouncer's words.
+    // Databases by their client name. Errors in PgBouncer's words. A database is paused by itself,
+    // together with all, or both; each is resumed by its own command.
     protocol::Result<void> pause(const std::string& database);
     protocol::Result<void> resume(const std::string& database);
     protocol::Result<void> pause_all();
@@ -63,7 +64,8 @@ public:
     // Empty name: all databases.
     protocol::Result<void> reconnect(const std::string& database);
     bool reconnect_complete(const std::string& database) const;
-    // Drops all clients and servers and leaves the database(s) paused.
+    // Drops all clients and servers and leaves the database paused; with an empty name each that
+    // has pools.
     protocol::Result<void> kill(const std::string& database);
     // Drops one client; false if there is none with this id. `done` is called on the control
     // thread.
@@ -82,7 +84,6 @@ public:
     };
 
     Counts client_counts() const;
-    pool::TimePoint started_at() const { return started_at_; }
 
     // --- SessionObserver: any thread ---
     void cancel_query(pool::ServerRef server) override;
@@ -109,7 +110,6 @@ private:
     asio::awaitable<void> log_statistics();
     Worker& least_busy_worker();
     bool knows(const std::string& database) const;
-    std::vector<std::string> databases_named(const std::string& database) const;
     void end_sessions(const std::string& database, const protocol::Error& why);
     void refresh_sessions();
 
@@ -136,7 +136,6 @@ private:
     bool paused_all_ = false;
     Shutdown shutdown_ = Shutdown::none;
     std::uint64_t next_session_ = 1;
-    pool::TimePoint started_at_ = pool::Clock::now();
 };
 
 }  // namespace weir::proxy

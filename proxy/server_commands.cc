@@ -21,29 +21,20 @@ bool Server::knows(const std::string& database) const {
     return conf::find_database(settings(), database) != nullptr;
 }
 
-// The one database, or with an empty name all that are configured or have pools.
-std::vector<std::string> Server::databases_named(const std::string& database) const {
-    if (!database.empty()) return {database};
-    std::set<std::string> names;
-    for (const auto& [name, ignored] : settings().databases) {
-        if (name != "*") names.insert(name);
-    }
-    for (const auto& [name, entry] : pools_.entries()) names.insert(name.database);
-    return {names.begin(), names.end()};
-}
-
 protocol::Result<void> Server::pause(const std::string& database) {
+    if (paused_all_) return refusal("already suspended/paused");
     if (conf::is_console_database(database)) {
         return refusal("cannot pause admin db: " + database);
     }
     if (!knows(database)) return refusal("no such database: " + database);
-    if (pools_.is_paused(database)) return refusal("already suspended/paused");
     pools_.set_paused(database, true);
     return {};
 }
 
 protocol::Result<void> Server::resume(const std::string& database) {
-    if (!knows(database)) return refusal("no such database: " + database);
+    if (!knows(database) && !conf::is_console_database(database)) {
+        return refusal("no such database: " + database);
+    }
     if (!pools_.is_paused(database)) return refusal("database " + database + " is not paused");
     pools_.set_paused(database, false);
     return {};
@@ -52,7 +43,7 @@ protocol::Result<void> Server::resume(const std::string& database) {
 protocol::Result<void> Server::pause_all() {
     if (paused_all_) return refusal("already suspended/paused");
     paused_all_ = true;
-    for (const auto& database : databases_named("")) pools_.set_paused(database, true);
+    pools_.set_all_paused(true);
     return {};
 }
 
@@ -60,21 +51,21 @@ protocol::Result<void> Server::resume_all() {
     if (shutdown_ != Shutdown::none) return refusal("pooler is shutting down");
     if (!paused_all_) return refusal("pooler is not paused/suspended");
     paused_all_ = false;
-    for (const auto& database : databases_named("")) pools_.set_paused(database, false);
+    pools_.set_all_paused(false);
     return {};
 }
 
 bool Server::pause_complete(const std::string& database) const {
     const auto now = pool::Clock::now();
+    bool complete = true;
     for (const auto& [name, entry] : pools_.entries()) {
         if (!database.empty() && name.database != database) continue;
-        if (entry->pool.counts(now).total() > 0) {
-            // What came back since is idle now.
-            entry->pool.close_all_idle(pool::CloseReason::reconnect);
-            return false;
-        }
+        if (entry->pool.counts(now).total() == 0) continue;
+        // What came back since is idle now.
+        entry->pool.close_all_idle(pool::CloseReason::reconnect);
+        complete = false;
     }
-    return true;
+    return complete;
 }
 
 protocol::Result<void> Server::set_disabled(const std::string& database, bool disabled) {
@@ -106,13 +97,20 @@ bool Server::reconnect_complete(const std::string& database) const {
 }
 
 protocol::Result<void> Server::kill(const std::string& database) {
+    if (paused_all_) return refusal("already suspended/paused");
     if (conf::is_console_database(database)) return refusal("cannot kill admin db: " + database);
     if (!database.empty() && !knows(database)) return refusal("no such database: " + database);
-    if (database.empty()) paused_all_ = true;
-    for (const auto& name : databases_named(database)) {
+    std::set<std::string> names;
+    if (!database.empty()) names.insert(database);
+    for (const auto& [name, entry] : pools_.entries()) {
+        if (database.empty()) names.insert(name.database);
+    }
+    for (const auto& name : names) {
         pools_.set_paused(name, true);
+        // PgBouncer's words; they are true of a KILL only for the time being.
         end_sessions(name, protocol::fatal(
-            protocol::sqlstate::admin_shutdown, "admin forced disconnect"
+            protocol::sqlstate::admin_shutdown, "database removed",
+            "An operator has issued KILL; try again after RESUME."
         ));
     }
     static_cast<void>(reconnect(database));

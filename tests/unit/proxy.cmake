@@ -20,7 +20,9 @@ doctest_discover_tests(test_session TEST_PREFIX "session: " PROPERTIES LABELS un
 # The console.
 add_executable(test_console
     proxy_admin_console_test.cc
+    proxy_admin_extended_test.cc
     proxy_admin_parser_test.cc
+    proxy_admin_result_test.cc
     proxy_admin_session_test.cc
 )
 target_link_libraries(test_console PRIVATE weir_proxy weir_test_main weir_warnings)

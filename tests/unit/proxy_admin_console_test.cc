@@ -1,4 +1,4 @@
-// The console with its sockets, on a Server that listens nowhere: who comes, waits and goes.
+// The console with its sockets, on a Server that nobody connects to: who comes, waits and goes.
 #include "protocol/field_cursor.h"
 #include "proxy/admin_console.h"
 #include "proxy/server.h"
@@ -13,13 +13,15 @@
 
 using namespace weir;
 using namespace weir::proxy;
+using namespace std::string_literals;
 
 namespace {
 
 conf::Settings settings() {
     conf::Settings settings;
     settings.workers = 1;
-    settings.unix_socket_dir = "";
+    // SET checks all settings together: one place to listen on is needed. It is abstract, no file.
+    settings.unix_socket_dir = "@weir-test-console-" + std::to_string(::getpid());
     settings.admin_users = {"admin"};
     settings.stats_users = {"watcher"};
     settings.server_tls_sslmode = conf::SslMode::disable;
@@ -34,8 +36,8 @@ const protocol::Error bye = protocol::fatal(protocol::sqlstate::admin_shutdown, 
 
 struct Bench {
     Bench() {
-        // Puts the settings in force; that there is no socket to listen on does not matter here.
-        static_cast<void>(server.open());
+        // Puts the settings in force.
+        REQUIRE(server.open().has_value());
         server.workers()[0]->start();
     }
 
@@ -174,7 +176,7 @@ TEST_CASE("console: every SHOW answers, and none tells a secret") {
     for (const char* topic :
          {"clients", "servers", "pools", "databases", "users", "stats", "stats_totals",
           "stats_averages", "totals", "lists", "config", "state", "version", "help", "peers",
-          "peer_pools", "client_encoding"}) {
+          "peer_pools", "mem", "dns_hosts", "dns_zones", "client_encoding"}) {
         CAPTURE(topic);
         const auto answer = admin.ask("SHOW " + std::string(topic));
         CHECK(answer.find("SERROR") == std::string::npos);
@@ -257,7 +259,25 @@ TEST_CASE("console: PAUSE waits; whatever ends it, nobody hangs") {
         // Its own end.
         admin.send("PAUSE" + target);
         CHECK_FALSE(bench.run_until([&] { return !admin.taken().empty(); }));
-        CHECK(has(second.ask("PAUSE" + target), "already suspended/paused"));
+        // PAUSE of one database can be waited for by many, that of all by one.
+        second.send("PAUSE" + target);
+        if (target.empty()) {
+            REQUIRE(second.read_until_ready());
+            CHECK(has(second.taken(), "already suspended/paused"));
+            CHECK(has(second.ask("PAUSE db"), "already suspended/paused"));
+            CHECK(has(second.ask("KILL db"), "already suspended/paused"));
+            CHECK(has(second.ask("RESUME db"), "database db is not paused"));
+        } else {
+            // Who came second gives up: it stays paused for the first.
+            // (What comes before his PAUSE has no effect.)
+            CHECK(bench.run_until([&] {
+                REQUIRE(bench.console.cancel(second.key()));
+                return !second.taken().empty();
+            }));
+            CHECK(second.read_until_ready());
+            CHECK(has(second.taken(), "C57014"));
+            CHECK(paused());
+        }
         bench.let_go();
         CHECK(admin.read_until_ready());
         CHECK(has(admin.taken(), "PAUSE"));
@@ -295,15 +315,37 @@ TEST_CASE("console: PAUSE waits; whatever ends it, nobody hangs") {
         CHECK(bench.run_until([&] { return !paused(); }));
         bench.let_go();
     }
-    // One database resumed under a PAUSE of all.
-    bench.hold("db");
-    admin.send("PAUSE");
-    REQUIRE(bench.run_until([&] { return bench.server.paused_all(); }));
-    CHECK(has(second.ask("RESUME db"), "RESUME"));
-    CHECK(admin.read_until_ready());
-    CHECK(has(admin.taken(), "PAUSE was ended by RESUME of database db"));
-    bench.let_go();
     CHECK(bench.console.clients() == 2);
+}
+
+TEST_CASE("console: PAUSE of one and PAUSE of all are independent, and bind pools to come") {
+    Bench bench;
+    Client admin(bench, "admin");
+    const auto lends = [&](const std::string& database) {
+        return !bench.server.pools().entry(database, "alice")->pool.paused();
+    };
+    CHECK(lends("db"));
+    CHECK(has(admin.ask("PAUSE db; PAUSE"), "PAUSE"));
+    CHECK_FALSE(lends("db"));
+    CHECK_FALSE(lends("other"));
+    CHECK(has(admin.ask("SHOW STATE"), "paused\0\0\0\3yes"s));
+    CHECK(has(admin.ask("RESUME"), "RESUME"));
+    CHECK_FALSE(lends("db"));
+    CHECK(lends("other"));
+    CHECK(has(admin.ask("SHOW STATE"), "paused\0\0\0\2no"s));
+    CHECK(has(admin.ask("RESUME"), "pooler is not paused/suspended"));
+    CHECK(has(admin.ask("PAUSE; RESUME db"), "RESUME"));
+    CHECK_FALSE(lends("db"));
+    CHECK(has(admin.ask("RESUME"), "RESUME"));
+    CHECK(lends("db"));
+    // KILL of all leaves each database with pools paused by itself, as PgBouncer does.
+    CHECK(has(admin.ask("KILL"), "KILL"));
+    CHECK_FALSE(lends("db"));
+    CHECK_FALSE(lends("other"));
+    CHECK(has(admin.ask("RESUME"), "pooler is not paused/suspended"));
+    CHECK(has(admin.ask("RESUME db; RESUME other"), "RESUME"));
+    CHECK(lends("db"));
+    CHECK(lends("other"));
 }
 
 TEST_CASE("console: clients leave and are told to leave") {

@@ -1,5 +1,5 @@
 // SHOW CLIENTS and SHOW SERVERS: one row for each connection.
-#include "proxy/admin_commands.h"
+#include "proxy/admin_show.h"
 #include "proxy/server.h"
 
 #include <array>

@@ -1,0 +1,172 @@
+// SHOW: columns, their order and types are PgBouncer 1.25's. Tools read them by name and break when
+// one is missing; some also when there are more.
+#include "conf/show.h"
+#include "proxy/admin_parser.h"
+#include "proxy/admin_show.h"
+#include "proxy/server.h"
+#include "proxy/version.h"
+
+#include <algorithm>
+
+namespace weir::proxy {
+
+namespace {
+
+constexpr auto text = ColumnType::text;
+constexpr auto int4 = ColumnType::int4;
+constexpr auto int8 = ColumnType::int8;
+constexpr auto numeric = ColumnType::numeric;
+
+using Rows = std::vector<Row>;
+
+Rows show_config(const ShowContext& context) {
+    Rows rows;
+    for (auto& config : conf::config_rows(context.server.settings())) {
+        rows.push_back(
+            {config.key,
+             config.value,
+             config.default_value,
+             std::string(config.changeable ? "yes" : "no")}
+        );
+    }
+    return rows;
+}
+
+Rows show_state(const ShowContext& context) {
+    const std::string paused = context.server.paused_all() ? "yes" : "no";
+    const std::string active = context.server.paused_all() ? "no" : "yes";
+    return {
+        {std::string("active"), active},
+        {std::string("paused"), paused},
+        {std::string("suspended"), std::string("no")},  // there is no SUSPEND
+    };
+}
+
+// Tools look for "PgBouncer" and a version of it in this text and choose their queries by that: it
+// names the PgBouncer whose console this is, and then what really runs.
+Rows show_version(const ShowContext&) {
+    return {{"PgBouncer 1.25.2 (pgweir " + std::string(version()) + ")"}};
+}
+
+Rows show_nothing(const ShowContext&) {
+    return {};
+}
+
+// Drivers ask for these and set them at their start.
+Rows show_client_encoding(const ShowContext&) {
+    return {{std::string("UTF-8")}};
+}
+
+Rows show_isolation(const ShowContext&) {
+    return {{std::string("read committed")}};
+}
+
+Rows show_on(const ShowContext&) {
+    return {{std::string("on")}};
+}
+
+Rows show_datestyle(const ShowContext&) {
+    return {{std::string("ISO")}};
+}
+
+Rows show_timezone(const ShowContext&) {
+    return {{std::string("GMT")}};
+}
+
+Rows show_float_digits(const ShowContext&) {
+    return {{std::string("2")}};
+}
+
+const std::vector<ShowCommand>& pretended_parameters() {
+    static const std::vector<ShowCommand> parameters{
+        {"client_encoding", {{"client_encoding", text}}, show_client_encoding},
+        {"default_transaction_isolation",
+         {{"default_transaction_isolation", text}},
+         show_isolation},
+        {"standard_conforming_strings", {{"standard_conforming_strings", text}}, show_on},
+        {"datestyle", {{"datestyle", text}}, show_datestyle},
+        {"timezone", {{"timezone", text}}, show_timezone},
+        {"extra_float_digits", {{"extra_float_digits", text}}, show_float_digits},
+    };
+    return parameters;
+}
+
+const std::vector<ShowCommand>& show_commands() {
+    static const std::vector<ShowCommand> commands{
+        {"clients", socket_columns(), show_clients, true},
+        {"config",
+         {{"key", text}, {"value", text}, {"default", text}, {"changeable", text}},
+         show_config},
+        {"databases", databases_columns(), show_databases},
+        {"help", {}, show_nothing},
+        // There is no cache of names: each new server connection asks the resolver.
+        {"dns_hosts", {{"hostname", text}, {"ttl", int8}, {"addrs", text}}, show_nothing},
+        {"dns_zones", {{"zonename", text}, {"serial", int8}, {"count", int4}}, show_nothing},
+        {"lists", {{"list", text}, {"items", int4}}, show_lists},
+        {"mem",
+         {{"name", text}, {"size", int4}, {"used", int4}, {"free", int4}, {"memtotal", int4}},
+         show_mem},
+        // No peers can be configured, so there are none.
+        {"peers",
+         {{"peer_id", int4}, {"host", text}, {"port", int4}, {"pool_size", int4}},
+         show_nothing},
+        {"peer_pools",
+         {{"peer_id", int4},
+          {"cl_active_cancel_req", int4},
+          {"cl_waiting_cancel_req", int4},
+          {"sv_active_cancel", int4},
+          {"sv_login", int4}},
+         show_nothing},
+        {"pools", pools_columns(), show_pools},
+        {"servers", socket_columns(), show_servers, true},
+        {"state", {{"key", text}, {"value", text}}, show_state},
+        {"stats",
+         stats_columns(), show_stats},
+        {"stats_averages", stats_averages_columns(), show_stats_averages},
+        {"stats_totals", stats_totals_columns(), show_stats_totals},
+        {"totals", {{"name", text}, {"value", numeric}}, show_totals},
+        {"users", users_columns(), show_users},
+        {"version", {{"version", text}}, show_version},
+    };
+    return commands;
+}
+
+const ShowCommand* find_in(const std::vector<ShowCommand>& commands, std::string_view topic) {
+    const auto found = std::find_if(commands.begin(), commands.end(), [topic](const auto& show) {
+        return same_word(show.topic, topic);
+    });
+    return found == commands.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+const ShowCommand* find_show(std::string_view topic) {
+    const auto* pretended = find_in(pretended_parameters(), topic);
+    return pretended != nullptr ? pretended : find_in(show_commands(), topic);
+}
+
+bool is_pretended_parameter(std::string_view name) {
+    return find_in(pretended_parameters(), name) != nullptr;
+}
+
+std::string_view help_text() {
+    return "\n\tSHOW HELP|CONFIG|DATABASES|POOLS|CLIENTS|SERVERS|USERS|VERSION\n"
+           "\tSHOW PEERS|PEER_POOLS\n"
+           "\tSHOW LISTS|MEM|STATE\n"
+           "\tSHOW DNS_HOSTS|DNS_ZONES\n"
+           "\tSHOW STATS|STATS_TOTALS|STATS_AVERAGES|TOTALS\n"
+           "\tSET key = arg\n"
+           "\tRELOAD\n"
+           "\tPAUSE [<db>]\n"
+           "\tRESUME [<db>]\n"
+           "\tDISABLE <db>\n"
+           "\tENABLE <db>\n"
+           "\tRECONNECT [<db>]\n"
+           "\tKILL [<db>]\n"
+           "\tKILL_CLIENT <client_id>\n"
+           "\tSHUTDOWN\n"
+           "\tSHUTDOWN WAIT_FOR_SERVERS|WAIT_FOR_CLIENTS\n"
+           "\tWAIT_CLOSE [<db>]";
+}
+
+}  // namespace weir::proxy

@@ -1,0 +1,74 @@
+// SHOW: the tables of the console.
+//
+//   admin_show.cc           which there are; what is small
+//   admin_show_pools.cc     POOLS, DATABASES, USERS, LISTS, MEM
+//   admin_show_sessions.cc  CLIENTS, SERVERS
+//   admin_show_stats.cc     STATS and its like
+#pragma once
+
+#include "proxy/admin_result.h"
+#include "proxy/admin_stats.h"
+#include "proxy/client_session.h"
+
+namespace weir::proxy {
+
+class Server;
+
+// As the console's own pool, database and user are called.
+inline constexpr std::string_view console_database = "pgbouncer";
+
+struct ShowContext {
+    Server& server;
+    const StatsSampler& sampler;
+    const Totals& console_totals;
+    std::vector<SessionView> console_clients;
+    // Filled for those that ask for it (ShowCommand::needs_sessions).
+    std::vector<SessionView> sessions;
+};
+
+struct ShowCommand {
+    std::string_view topic;
+    Columns columns;  // none: its answer is a notice (HELP)
+    std::vector<Row> (*rows)(const ShowContext& context);
+    bool needs_sessions = false;
+};
+
+// nullptr: there is none. Topics in any case; also what PgBouncer pretends to have, such as
+// client_encoding.
+const ShowCommand* find_show(std::string_view topic);
+bool is_pretended_parameter(std::string_view name);
+std::string_view help_text();
+
+// --- columns and rows, for the table in admin_show.cc ---
+
+Columns socket_columns();
+std::vector<Row> show_clients(const ShowContext& context);
+std::vector<Row> show_servers(const ShowContext& context);
+
+Columns pools_columns();
+std::vector<Row> show_pools(const ShowContext& context);
+Columns databases_columns();
+std::vector<Row> show_databases(const ShowContext& context);
+Columns users_columns();
+std::vector<Row> show_users(const ShowContext& context);
+std::vector<Row> show_lists(const ShowContext& context);
+std::vector<Row> show_mem(const ShowContext& context);
+
+Columns stats_columns();
+std::vector<Row> show_stats(const ShowContext& context);
+Columns stats_totals_columns();
+std::vector<Row> show_stats_totals(const ShowContext& context);
+Columns stats_averages_columns();
+std::vector<Row> show_stats_averages(const ShowContext& context);
+std::vector<Row> show_totals(const ShowContext& context);
+
+// --- what else is shared ---
+
+// As SHOW POOLS and SERVERS call it: "used" is idle, and to be checked before it is lent.
+std::string_view state_shown(
+    const pool::ServerConnection& server, const conf::Settings& settings, pool::TimePoint now
+);
+// The id shown: its column is an int4, so what does not fit is cut off.
+std::int64_t id_shown(std::uint64_t id);
+
+}  // namespace weir::proxy
