@@ -44,6 +44,7 @@ public:
     // Sync after an error; it counts as dropped and there will be no answer.
     bool sent(Expected expected);
     // A message that is answered here. False as for sent(): it must not be answered at all.
+    // REQUIRES: no Sync.
     bool invent(Expected expected);
     // CopyDone or CopyFail was sent: messages count again.
     void copy_input_ended();
