@@ -80,7 +80,9 @@ private:
 
     // True if something was sent; false if the work is done and this object is gone.
     bool next_step() {
-        if (failed_) return fail(CloseReason::reset_failed, false), false;
+        if (failed_ || server_.expected.sync_in_doubt()) {
+            return fail(CloseReason::reset_failed, false), false;
+        }
         if (server_.status != protocol::TransactionStatus::idle) {
             if (rolled_back_) return fail(CloseReason::reset_failed, false), false;
             rolled_back_ = true;
