@@ -57,7 +57,8 @@ void AdminWaits::ask() {
         }
     }
     // Only now: what is called may add and remove.
-    for (auto& [done, outcome] : ended) done(std::move(outcome));
+    for (auto& [done, outcome] : ended)
+        done(std::move(outcome));
 }
 
 void AdminWaits::arm() {
@@ -94,9 +95,7 @@ void ConsoleCommands::run(const AdminCommand& command, Done done) {
         if (answered_ && !alive.expired()) answered_();
     };
     if (!may_run(rights_, command)) {
-        return done(
-            protocol::error(protocol::sqlstate::protocol_violation, "admin access needed")
-        );
+        return done(protocol::error(protocol::sqlstate::protocol_violation, "admin access needed"));
     }
     if (command.verb == AdminVerb::show) return show(*find_show(command.argument), std::move(done));
     control_command(command.verb).run(*this, command, std::move(done));
@@ -110,7 +109,10 @@ void ConsoleCommands::show(const ShowCommand& show, Done done) {
     }
     const auto answer = [this, &show, done = std::move(done)](std::vector<SessionView> sessions) {
         const ShowContext context{
-            shared_.server, shared_.sampler, shared_.totals, shared_.view_clients(),
+            shared_.server,
+            shared_.sampler,
+            shared_.totals,
+            shared_.view_clients(),
             std::move(sessions)};
         AdminReply with_rows("SHOW");
         with_rows.table = Table{&show.columns, show.rows(context)};
@@ -121,11 +123,10 @@ void ConsoleCommands::show(const ShowCommand& show, Done done) {
 }
 
 void ConsoleCommands::with_sessions(std::function<void(std::vector<SessionView>)> then) {
-    shared_.server.view_sessions(
-        [alive = std::weak_ptr(alive_), then = std::move(then)](std::vector<SessionView> sessions) {
-            if (!alive.expired()) then(std::move(sessions));
-        }
-    );
+    shared_.server.view_sessions([alive = std::weak_ptr(alive_),
+                                  then = std::move(then)](std::vector<SessionView> sessions) {
+        if (!alive.expired()) then(std::move(sessions));
+    });
 }
 
 void ConsoleCommands::wait(AdminWaits::Check check, std::function<void()> undo, Done done) {

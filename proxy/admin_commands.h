@@ -103,7 +103,9 @@ public:
     // --- for the functions of the table ---
 
     Server& server() { return shared_.server; }
+
     ConsoleShared& shared() { return shared_; }
+
     // Ends the command by `check`, or by `undo` if the client does not want it any more.
     void wait(AdminWaits::Check check, std::function<void()> undo, Done done);
     // Calls `then` with all sessions, unless this is gone by then.

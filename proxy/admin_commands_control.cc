@@ -65,9 +65,7 @@ void pause(ConsoleCommands& self, const AdminCommand& command, Done done) {
     // Without this a PAUSE would wait for ever once somebody has resumed what it waits for.
     const auto check = [&server, database]() -> std::optional<AdminOutcome> {
         if (!is_paused(server, database)) {
-            return protocol::error(
-                protocol::sqlstate::query_canceled, "PAUSE was ended by RESUME"
-            );
+            return protocol::error(protocol::sqlstate::query_canceled, "PAUSE was ended by RESUME");
         }
         if (!server.pause_complete(database)) return std::nullopt;
         return AdminReply("PAUSE");

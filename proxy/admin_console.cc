@@ -11,9 +11,8 @@
 
 #include <algorithm>
 #include <limits>
-#include <utility>
-
 #include <sys/socket.h>
+#include <utility>
 
 namespace weir::proxy {
 
@@ -182,9 +181,7 @@ private:
             }
             sending_.erase(0, sending_.size() - bytes.size());
             draining_ = true;
-            asio::co_spawn(
-                executor_, drain(shared_from_this()), [](const std::exception_ptr&) {}
-            );
+            asio::co_spawn(executor_, drain(shared_from_this()), [](const std::exception_ptr&) {});
             return false;
         }
         std::string().swap(sending_);
@@ -240,8 +237,12 @@ struct AdminConsole::State : std::enable_shared_from_this<State> {
         const auto id = view.id;
         if (state->shared.server.settings().log_disconnections) {
             spdlog::info(
-                "C-{} {}/{}@{}:{} closing because: {}", id, printable(view.database),
-                printable(view.user), view.address, view.port,
+                "C-{} {}/{}@{}:{} closing because: {}",
+                id,
+                printable(view.database),
+                printable(view.user),
+                view.address,
+                view.port,
                 client->ended_in_order() ? "close req" : "client unexpected eof"
             );
         }
@@ -273,7 +274,8 @@ AdminConsole::AdminConsole(Server& server) : state_(std::make_shared<State>(serv
     auto& state = *state_;
     state.shared.view_clients = [&state] {
         std::vector<SessionView> views;
-        for (const auto& [id, client] : state.clients) views.push_back(client->view());
+        for (const auto& [id, client] : state.clients)
+            views.push_back(client->view());
         return views;
     };
     state.shared.kill_client = [&state](std::uint64_t id) {
@@ -290,7 +292,8 @@ AdminConsole::AdminConsole(Server& server) : state_(std::make_shared<State>(serv
 AdminConsole::~AdminConsole() {
     auto& state = *state_;
     state.timer.cancel();
-    for (const auto& [id, client] : std::exchange(state.clients, {})) client->leave();
+    for (const auto& [id, client] : std::exchange(state.clients, {}))
+        client->leave();
     state.shared.waits.clear();
 }
 
@@ -304,7 +307,8 @@ void AdminConsole::start(LoggedInClient client) {
         std::make_shared<ConsoleClient>(state.shared, std::move(client), id, std::move(key));
     state.clients.emplace(id, served);
     asio::co_spawn(
-        state.shared.server.io(), State::serve(state_, served),
+        state.shared.server.io(),
+        State::serve(state_, served),
         [](const std::exception_ptr& failure) {
             if (!failure) return;
             try {
@@ -318,7 +322,8 @@ void AdminConsole::start(LoggedInClient client) {
 
 void AdminConsole::stop(const protocol::Error& why) {
     const auto clients = state_->clients;
-    for (const auto& [id, client] : clients) client->end(why);
+    for (const auto& [id, client] : clients)
+        client->end(why);
 }
 
 bool AdminConsole::cancel(const protocol::CancelKey& key) {
@@ -340,8 +345,15 @@ std::string AdminConsole::stats_line() const {
     return fmt::format(
         "{} xacts/s, {} queries/s, {} client parses/s, {} server parses/s, {} binds/s, in {} B/s, "
         "out {} B/s, xact {} us, query {} us, wait {} us",
-        all[transactions], all[queries], all[client_parses], all[server_parses], all[binds],
-        all[bytes_received], all[bytes_sent], all[transaction_time], all[query_time],
+        all[transactions],
+        all[queries],
+        all[client_parses],
+        all[server_parses],
+        all[binds],
+        all[bytes_received],
+        all[bytes_sent],
+        all[transaction_time],
+        all[query_time],
         all[wait_time]
     );
 }

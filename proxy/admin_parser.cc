@@ -58,8 +58,8 @@ bool is_space(char c) {
 }
 
 bool is_word(char c) {
-    return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '.' || c == '-' || (static_cast<unsigned char>(c) & 0x80U) != 0;
+    return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
+           c == '-' || (static_cast<unsigned char>(c) & 0x80U) != 0;
 }
 
 class Scanner {
@@ -120,7 +120,8 @@ private:
         } else if (is_word(c)) {
             token.kind = TokenKind::word;
             const auto begin = at_;
-            while (at_ < text_.size() && is_word(text_[at_]) && !starts("--")) ++at_;
+            while (at_ < text_.size() && is_word(text_[at_]) && !starts("--"))
+                ++at_;
             token.text = text_.substr(begin, at_ - begin);
         } else {
             token.kind = TokenKind::wrong;
@@ -157,16 +158,15 @@ bool is_name(const Token& token) {
 
 // `SET key = value`, `SET key TO 'value'`; its four tokens.
 protocol::Result<AdminCommand> parse_set(std::span<const Token> tokens, std::string_view text) {
-    const bool assigns =
-        tokens.size() == 4 &&
-        (tokens[2].kind == TokenKind::equals ||
-         (tokens[2].kind == TokenKind::word && same_word(tokens[2].text, "to")));
+    const bool assigns = tokens.size() == 4 &&
+                         (tokens[2].kind == TokenKind::equals ||
+                          (tokens[2].kind == TokenKind::word && same_word(tokens[2].text, "to")));
     if (!assigns || !is_name(tokens[1]) ||
         (!is_name(tokens[3]) && tokens[3].kind != TokenKind::string)) {
         return invalid_command(text);
     }
-    AdminCommand command{AdminVerb::set, tokens[1].text, tokens[3].text,
-                         std::string(text.substr(0, max_text))};
+    AdminCommand command{
+        AdminVerb::set, tokens[1].text, tokens[3].text, std::string(text.substr(0, max_text))};
     if (command.argument.empty() || command.argument.size() > max_argument ||
         command.value.size() > max_value) {
         return bad_arguments();
@@ -229,8 +229,7 @@ protocol::Result<std::vector<AdminCommand>> parse_admin(std::string_view text) {
         }
         if (!tokens.empty()) {
             const auto begin = tokens.front().begin;
-            const auto end =
-                token.kind == TokenKind::semicolon ? token.end : tokens.back().end;
+            const auto end = token.kind == TokenKind::semicolon ? token.end : tokens.back().end;
             auto command = parse_command(tokens, text.substr(begin, end - begin));
             if (!command) return command.error();
             commands.push_back(std::move(*command));

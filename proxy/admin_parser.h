@@ -1,7 +1,7 @@
 // The console's language: PgBouncer's commands, in any case, with or without ";".
 //
-// More tolerant than PgBouncer: SQL comments, several commands in one text, an empty text, and names
-// with "-", "." or letters beyond ASCII without quotes.
+// More tolerant than PgBouncer: SQL comments, several commands in one text, an empty text, and
+// names with "-", "." or letters beyond ASCII without quotes.
 #pragma once
 
 #include "protocol/error.h"

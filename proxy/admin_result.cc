@@ -22,10 +22,14 @@ constexpr std::uint16_t variable = 0xffff;
 
 WireType wire_type(ColumnType type) {
     switch (type) {
-        case ColumnType::text: return {25, variable};
-        case ColumnType::int4: return {23, 4};
-        case ColumnType::int8: return {20, 8};
-        case ColumnType::numeric: return {1700, variable};
+        case ColumnType::text:
+            return {25, variable};
+        case ColumnType::int4:
+            return {23, 4};
+        case ColumnType::int8:
+            return {20, 8};
+        case ColumnType::numeric:
+            return {1700, variable};
     }
     return {25, variable};
 }
@@ -49,7 +53,8 @@ void write_number(
 ) {
     if (type == ColumnType::int4) {
         number = std::clamp<std::int64_t>(
-            number, std::numeric_limits<std::int32_t>::min(),
+            number,
+            std::numeric_limits<std::int32_t>::min(),
             std::numeric_limits<std::int32_t>::max()
         );
     }
@@ -75,7 +80,8 @@ std::string binary_numeric(std::int64_t number) {
     auto rest = static_cast<std::uint64_t>(number);
     if (negative) rest = 0 - rest;
     std::vector<std::uint64_t> digits;
-    for (; rest > 0; rest /= base) digits.push_back(rest % base);
+    for (; rest > 0; rest /= base)
+        digits.push_back(rest % base);
     const auto weight = digits.empty() ? 0 : digits.size() - 1;
     // Digits that are zero at the small end are left out.
     const auto first = std::find_if(digits.begin(), digits.end(), [](auto d) { return d != 0; });
@@ -84,7 +90,8 @@ std::string binary_numeric(std::int64_t number) {
     append_u16(bytes, weight);
     append_u16(bytes, negative ? 0x4000 : 0);
     append_u16(bytes, 0);
-    for (auto digit = digits.end(); digit != first;) append_u16(bytes, *--digit);
+    for (auto digit = digits.end(); digit != first;)
+        append_u16(bytes, *--digit);
     return bytes;
 }
 

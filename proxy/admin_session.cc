@@ -54,7 +54,8 @@ void AdminSession::welcome(const protocol::CancelKey& key) {
         {"standard_conforming_strings", "on"},
         {"is_superuser", "on"},
     };
-    for (const auto& [name, value] : parameters) write_parameter_status(name, value, out_);
+    for (const auto& [name, value] : parameters)
+        write_parameter_status(name, value, out_);
     write_backend_key_data(key, out_);
     ready();
 }
@@ -117,24 +118,34 @@ void AdminSession::on_message(char type, Bytes body) {
     }
     if (skip_to_sync_ && type != frontend::sync) return;
     switch (type) {
-        case frontend::query: return on_query(body);
-        case frontend::parse: return on_parse(body);
-        case frontend::bind: return on_bind(body);
-        case frontend::describe: return on_describe(body);
-        case frontend::execute: return on_execute(body);
-        case frontend::close: return on_close(body);
-        case frontend::sync: return on_sync();
-        case frontend::flush: return;
+        case frontend::query:
+            return on_query(body);
+        case frontend::parse:
+            return on_parse(body);
+        case frontend::bind:
+            return on_bind(body);
+        case frontend::describe:
+            return on_describe(body);
+        case frontend::execute:
+            return on_execute(body);
+        case frontend::close:
+            return on_close(body);
+        case frontend::sync:
+            return on_sync();
+        case frontend::flush:
+            return;
         // Left-overs of a COPY are ignored, as PostgreSQL does.
         case frontend::copy_data:
         case frontend::copy_done:
-        case frontend::copy_fail: return;
+        case frontend::copy_fail:
+            return;
         case frontend::function_call:
             write_error(
                 error(sqlstate::feature_not_supported, "the console has no functions"), out_
             );
             return ready();
-        default: return end(protocol::violation("bad packet"));
+        default:
+            return end(protocol::violation("bad packet"));
     }
 }
 
@@ -207,13 +218,15 @@ void AdminSession::finished(AdminOutcome outcome) {
     if (outcome->table) {
         const auto& table = *outcome->table;
         write_row_description(*table.columns, {}, out_);
-        for (const auto& row : table.rows) write_data_row(*table.columns, row, {}, out_);
+        for (const auto& row : table.rows)
+            write_data_row(*table.columns, row, {}, out_);
     }
     write_command_complete(outcome->tag, out_);
 }
 
 void AdminSession::write_notices(const AdminReply& reply) {
-    for (const auto& notice : reply.notices) write_notice(notice, out_);
+    for (const auto& notice : reply.notices)
+        write_notice(notice, out_);
 }
 
 void AdminSession::ready() {

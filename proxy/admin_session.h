@@ -58,6 +58,7 @@ public:
     static constexpr std::size_t max_portals = 64;
 
     explicit AdminSession(AdminCommands& commands) : commands_(commands) {}
+
     AdminSession(const AdminSession&) = delete;
     AdminSession& operator=(const AdminSession&) = delete;
 
@@ -67,15 +68,19 @@ public:
     void receive(std::string_view bytes);
     // The same without new bytes: output was taken.
     void advance();
+
     // What is to be sent; the caller takes it.
     protocol::MessageWriter& output() { return out_; }
 
     // Ends the session with this error.
     void end(const protocol::Error& why);
+
     // Nothing is read any more: the client has said goodbye, or was sent a FATAL error.
     bool ended() const { return ended_; }
+
     // A command runs.
     bool busy() const { return running_; }
+
     // Received and not used yet.
     std::size_t unread() const { return input_.size(); }
 

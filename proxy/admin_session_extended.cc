@@ -1,5 +1,5 @@
-// AdminSession: the extended protocol. There are no parameters, and a portal's rows are made when it
-// is first executed.
+// AdminSession: the extended protocol. There are no parameters, and a portal's rows are made when
+// it is first executed.
 #include "protocol/backend_messages.h"
 #include "protocol/field_cursor.h"
 #include "protocol/frontend_messages.h"
@@ -48,8 +48,8 @@ std::optional<protocol::Error> read_parameters(
     if (count == 0 || !fields.ok()) return std::nullopt;
     return error(
         sqlstate::protocol_violation,
-        "bind message supplies " + std::to_string(count) + " parameters, but prepared statement \"" +
-            std::string(statement) + "\" requires 0"
+        "bind message supplies " + std::to_string(count) +
+            " parameters, but prepared statement \"" + std::string(statement) + "\" requires 0"
     );
 }
 
@@ -133,16 +133,15 @@ void AdminSession::on_bind(Bytes body) {
     const auto parameters = read_parameters(fields, statement_name);
     Portal portal;
     const unsigned formats = fields.u16();
-    for (unsigned i = 0; i < formats && fields.ok(); ++i) portal.formats.push_back(fields.u16());
+    for (unsigned i = 0; i < formats && fields.ok(); ++i)
+        portal.formats.push_back(fields.u16());
     if (!fields.finished()) return malformed();
     const auto* statement = find_statement(statement_name);
     if (statement == nullptr) return fail(no_statement(statement_name));
     if (parameters) return fail(*parameters);
     if (const auto wrong = check_formats(portal.formats, statement->columns)) return fail(*wrong);
     if (!name.empty() && find_portal(name) != nullptr) {
-        return fail(
-            error(duplicate_cursor, "cursor \"" + std::string(name) + "\" already exists")
-        );
+        return fail(error(duplicate_cursor, "cursor \"" + std::string(name) + "\" already exists"));
     }
     if (name.size() > max_name ||
         (find_portal(name) == nullptr && portals_.size() >= max_portals)) {

@@ -1,8 +1,9 @@
 // SHOW: columns, their order and types are PgBouncer 1.25's. Tools read them by name and break when
 // one is missing; some also when there are more.
+#include "proxy/admin_show.h"
+
 #include "conf/show.h"
 #include "proxy/admin_parser.h"
-#include "proxy/admin_show.h"
 #include "proxy/server.h"
 #include "proxy/version.h"
 
@@ -120,8 +121,7 @@ const std::vector<ShowCommand>& show_commands() {
         {"pools", pools_columns(), show_pools},
         {"servers", socket_columns(), show_servers, true},
         {"state", {{"key", text}, {"value", text}}, show_state},
-        {"stats",
-         stats_columns(), show_stats},
+        {"stats", stats_columns(), show_stats},
         {"stats_averages", stats_averages_columns(), show_stats_averages},
         {"stats_totals", stats_totals_columns(), show_stats_totals},
         {"totals", {{"name", text}, {"value", numeric}}, show_totals},

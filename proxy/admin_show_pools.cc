@@ -94,7 +94,8 @@ Row pool_row(const PoolEntry& entry, const conf::Settings& settings, pool::TimeP
 
 Row console_pool_row(std::size_t clients) {
     Row row{console_name(), console_name(), number(clients)};
-    while (row.size() < 15) row.emplace_back(std::int64_t{0});
+    while (row.size() < 15)
+        row.emplace_back(std::int64_t{0});
     row.emplace_back(console_pool_mode);
     row.emplace_back();
     return row;
@@ -104,7 +105,7 @@ Row console_pool_row(std::size_t clients) {
 
 // Servers there are, by database or by user.
 std::map<std::string, std::size_t> servers_by(
-    const PoolSet& pools, std::string pool::PoolName::* member
+    const PoolSet& pools, std::string pool::PoolName::*member
 ) {
     const auto now = pool::Clock::now();
     std::map<std::string, std::size_t> totals;
@@ -184,10 +185,14 @@ Row console_database_row(const ShowContext& context) {
 // Configured, on the list, or in use.
 std::set<std::string> user_names(Server& server) {
     std::set<std::string> names{console_name()};
-    for (const auto& [name, user] : server.settings().users) names.insert(name);
-    for (const auto& [name, secret] : *server.configuration().users) names.insert(name);
-    for (const auto& [name, entry] : server.pools().entries()) names.insert(name.user);
-    for (const auto& [name, count] : server.client_counts().by_user) names.insert(name);
+    for (const auto& [name, user] : server.settings().users)
+        names.insert(name);
+    for (const auto& [name, secret] : *server.configuration().users)
+        names.insert(name);
+    for (const auto& [name, entry] : server.pools().entries())
+        names.insert(name.user);
+    for (const auto& [name, count] : server.client_counts().by_user)
+        names.insert(name);
     return names;
 }
 
@@ -338,13 +343,15 @@ std::vector<Row> show_lists(const ShowContext& context) {
 std::vector<Row> show_mem(const ShowContext& context) {
     auto& server = context.server;
     std::size_t sessions = 0;
-    for (const auto& worker : server.workers()) sessions += worker->sessions();
+    for (const auto& worker : server.workers())
+        sessions += worker->sessions();
     std::size_t servers = 0;
     for (const auto& [name, entry] : server.pools().entries()) {
         entry->pool.for_each_server([&servers](const pool::ServerConnection&) { ++servers; });
     }
     const auto row = [](const char* name, std::size_t size, std::size_t used) -> Row {
-        return {std::string(name), number(size), number(used), std::int64_t{0}, number(size * used)};
+        return {
+            std::string(name), number(size), number(used), std::int64_t{0}, number(size * used)};
     };
     return {
         row("user_cache", sizeof(conf::UserList::value_type), server.configuration().users->size()),

@@ -19,9 +19,8 @@ struct Clocks {
 
 // "2026-11-21 09:23:56 UTC", in the process's time zone as PgBouncer does.
 std::string time_text(pool::TimePoint time, const Clocks& now) {
-    const auto age = std::chrono::duration_cast<std::chrono::system_clock::duration>(
-        now.steady - time
-    );
+    const auto age =
+        std::chrono::duration_cast<std::chrono::system_clock::duration>(now.steady - time);
     const auto seconds = std::chrono::system_clock::to_time_t(now.system - age);
     std::tm parts{};
     if (::localtime_r(&seconds, &parts) == nullptr) return {};
@@ -30,8 +29,8 @@ std::string time_text(pool::TimePoint time, const Clocks& now) {
     return {buffer.data(), size};
 }
 
-// PgBouncer shows addresses in memory. These only have to be unique and to match: `link` of a client
-// is `ptr` of its server.
+// PgBouncer shows addresses in memory. These only have to be unique and to match: `link` of a
+// client is `ptr` of its server.
 std::string pointer_text(char kind, std::uint64_t id) {
     constexpr std::string_view digits = "0123456789abcdef";
     std::string number(11, '0');
@@ -77,8 +76,8 @@ Row client_row(const SessionView& view, const Clocks& now) {
     };
 }
 
-// REQUIRES the pool's lock. The columns that belong to whoever holds the server are the client's to tell; those of an idle
-// server belong to nobody and are guarded by the lock.
+// REQUIRES the pool's lock. The columns that belong to whoever holds the server are the client's to
+// tell; those of an idle server belong to nobody and are guarded by the lock.
 Row server_row(
     const pool::ServerConnection& server,
     std::uint64_t generation,
@@ -103,27 +102,27 @@ Row server_row(
         prepared = server.prepared.size();
     }
     return {
-            std::string("S"),
-            name.user,
-            name.database,
-            std::string("none"),
-            std::string(state_shown(server, settings, now.steady)),
-            identity.address,
-            std::int64_t{identity.port},
-            identity.local_address,
-            std::int64_t{identity.local_port},
-            time_text(server.connected_at(), now),
-            time_text(request, now),
-            std::int64_t{0},
-            std::int64_t{0},
-            std::int64_t{doomed},
-            server_pointer(server.id()),
-            client == nullptr ? std::string() : client_pointer(client->id),
-            std::int64_t{identity.cancel_key.process_id},
-            identity.tls,
-            application,
-            static_cast<std::int64_t>(prepared),
-            id_shown(server.id()),
+        std::string("S"),
+        name.user,
+        name.database,
+        std::string("none"),
+        std::string(state_shown(server, settings, now.steady)),
+        identity.address,
+        std::int64_t{identity.port},
+        identity.local_address,
+        std::int64_t{identity.local_port},
+        time_text(server.connected_at(), now),
+        time_text(request, now),
+        std::int64_t{0},
+        std::int64_t{0},
+        std::int64_t{doomed},
+        server_pointer(server.id()),
+        client == nullptr ? std::string() : client_pointer(client->id),
+        std::int64_t{identity.cancel_key.process_id},
+        identity.tls,
+        application,
+        static_cast<std::int64_t>(prepared),
+        id_shown(server.id()),
     };
 }
 
@@ -173,8 +172,10 @@ Columns socket_columns() {
 std::vector<Row> show_clients(const ShowContext& context) {
     const Clocks now;
     std::vector<Row> rows;
-    for (const auto& view : context.sessions) rows.push_back(client_row(view, now));
-    for (const auto& view : context.console_clients) rows.push_back(client_row(view, now));
+    for (const auto& view : context.sessions)
+        rows.push_back(client_row(view, now));
+    for (const auto& view : context.console_clients)
+        rows.push_back(client_row(view, now));
     return rows;
 }
 
@@ -190,11 +191,9 @@ std::vector<Row> show_servers(const ShowContext& context) {
         entry->pool.for_each_server([&](const pool::ServerConnection& server) {
             const auto found = clients.find(server.id());
             // The sessions were looked at a little earlier; an idle server has no client now.
-            const bool linked =
-                found != clients.end() && server.state == pool::ServerState::active;
+            const bool linked = found != clients.end() && server.state == pool::ServerState::active;
             rows.push_back(server_row(
-                server, generation, context.server.settings(), linked ? found->second : nullptr,
-                now
+                server, generation, context.server.settings(), linked ? found->second : nullptr, now
             ));
         });
     }

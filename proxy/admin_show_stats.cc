@@ -49,13 +49,15 @@ using NameMember = std::string_view StatisticNames::*;
 Columns statistic_columns(std::initializer_list<NameMember> members) {
     Columns columns{{"database", text}};
     for (const auto member : members) {
-        for (const auto& names : statistic_names) columns.push_back({names.*member, numeric});
+        for (const auto& names : statistic_names)
+            columns.push_back({names.*member, numeric});
     }
     return columns;
 }
 
 void append(Row& row, const Totals& totals) {
-    for (const auto value : totals) row.emplace_back(static_cast<std::int64_t>(value));
+    for (const auto value : totals)
+        row.emplace_back(static_cast<std::int64_t>(value));
 }
 
 DatabaseTotals all_totals(const ShowContext& context) {

@@ -45,7 +45,8 @@ DatabaseTotals collect_totals(const PoolSet& pools) {
 Totals sum_of(const DatabaseTotals& databases) {
     Totals sum{};
     for (const auto& [name, totals] : databases) {
-        for (std::size_t i = 0; i < statistic_count; ++i) sum[i] += totals[i];
+        for (std::size_t i = 0; i < statistic_count; ++i)
+            sum[i] += totals[i];
     }
     return sum;
 }

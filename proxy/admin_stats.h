@@ -46,7 +46,9 @@ public:
 
     // The end of a period.
     void sample(DatabaseTotals totals, pool::TimePoint now);
+
     pool::TimePoint last() const { return newer_at_; }
+
     // Over the last whole period; zeros before its end.
     Totals average_of(const std::string& database) const;
     Totals average_of_all() const;

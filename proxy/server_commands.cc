@@ -87,13 +87,10 @@ protocol::Result<void> Server::reconnect(const std::string& database) {
 }
 
 bool Server::reconnect_complete(const std::string& database) const {
-    return std::all_of(
-        pools_.entries().begin(), pools_.entries().end(),
-        [&](const auto& named) {
-            const bool meant = database.empty() || named.first.database == database;
-            return !meant || named.second->pool.recycled();
-        }
-    );
+    return std::all_of(pools_.entries().begin(), pools_.entries().end(), [&](const auto& named) {
+        const bool meant = database.empty() || named.first.database == database;
+        return !meant || named.second->pool.recycled();
+    });
 }
 
 protocol::Result<void> Server::kill(const std::string& database) {
@@ -108,10 +105,14 @@ protocol::Result<void> Server::kill(const std::string& database) {
     for (const auto& name : names) {
         pools_.set_paused(name, true);
         // PgBouncer's words; they are true of a KILL only for the time being.
-        end_sessions(name, protocol::fatal(
-            protocol::sqlstate::admin_shutdown, "database removed",
-            "An operator has issued KILL; try again after RESUME."
-        ));
+        end_sessions(
+            name,
+            protocol::fatal(
+                protocol::sqlstate::admin_shutdown,
+                "database removed",
+                "An operator has issued KILL; try again after RESUME."
+            )
+        );
     }
     static_cast<void>(reconnect(database));
     return {};
@@ -135,9 +136,7 @@ void Server::kill_client(std::uint64_t id, std::function<void(bool)> done) {
         return;
     }
     workers_[found->second.worker]->with_session(id, [](ClientSession& session) {
-        session.end(protocol::fatal(
-            protocol::sqlstate::admin_shutdown, "admin forced disconnect"
-        ));
+        session.end(protocol::fatal(protocol::sqlstate::admin_shutdown, "admin forced disconnect"));
     });
     asio::post(io_, [done = std::move(done)] { done(true); });
 }

@@ -1,30 +1,12 @@
-// PAUSE, RESUME, RELOAD, RECONNECT, KILL, SHUTDOWN and their like while clients work. Columns,
+// SHOW, RELOAD, RECONNECT, KILL, SHUTDOWN and their like while clients work. Columns,
 // types and texts of SHOW are for proxy's own tests.
+#include "tests/integration/console_table.h"
 #include "tests/integration/fixture.h"
 
+#include <chrono>
 #include <csignal>
 
 using namespace weir::test;
-
-namespace {
-
-// The value of a column, looked up by its name, in the first row whose `key` column is `value`.
-std::string cell(
-    const Result& result, const std::string& key, const std::string& value, const std::string& name
-) {
-    const auto column = [&](const std::string& wanted) {
-        for (int i = 0; i < result.columns(); ++i) {
-            if (result.column(i) == wanted) return i;
-        }
-        throw std::runtime_error("no column " + wanted);
-    };
-    for (int row = 0; row < result.rows(); ++row) {
-        if (result.value(row, column(key)) == value) return result.value(row, column(name));
-    }
-    throw std::runtime_error("no row with " + key + " = " + value);
-}
-
-}  // namespace
 
 TEST_CASE("the console answers SHOW over the simple protocol") {
     const Fixture fixture{3};
@@ -49,6 +31,76 @@ TEST_CASE("the console answers SHOW over the simple protocol") {
     CHECK(console.exec("SHOW POOLS").tag() == "SHOW");
     console.exec("SHOW HELP");
     CHECK_FALSE(console.take_notices().empty());
+}
+
+TEST_CASE(
+    "SHOW counts what was done, and averages are those of the last stats_period" * ours_only()
+) {
+    const Fixture fixture{2, {{"stats_period", 1}}};
+    const std::string name = fixture.database.name();
+    Pg console = fixture.proxy.console();
+    Pg client = fixture.connect();
+    client.exec("select 1");
+    const auto total = [&](const std::string& what) {
+        return std::stoll(cell(console.exec("SHOW STATS"), "database", name, "total_" + what));
+    };
+    const auto transactions = total("xact_count");
+    const auto queries = total("query_count");
+    const auto transaction_time = total("xact_time");
+    const auto query_time = total("query_time");
+    const auto begun = std::chrono::steady_clock::now();
+    client.exec("begin");
+    sleep_ms(300);  // no server yet: no time of a transaction
+    client.exec("select pg_sleep(0.2)");
+    sleep_ms(300);  // idle in the transaction: of the transaction, not of a query
+    client.exec("commit");
+    const auto elapsed = std::chrono::duration_cast<std::chrono::microseconds>(
+                             std::chrono::steady_clock::now() - begun
+    )
+                             .count();
+    CHECK(total("xact_count") == transactions + 1);
+    CHECK(total("query_count") == queries + 3);
+    const auto in_transaction = total("xact_time") - transaction_time;
+    CHECK(in_transaction >= 500'000);
+    CHECK(in_transaction <= elapsed - 300'000);
+    const auto in_queries = total("query_time") - query_time;
+    CHECK(in_queries >= 200'000);
+    CHECK(in_queries <= elapsed - 600'000);
+    const auto average = [&] {
+        const auto result = console.exec("SHOW STATS_AVERAGES");
+        return std::stoll(cell(result, "database", name, "avg_query_count"));
+    };
+    wait_until("averages are there", [&] {
+        for (int i = 0; i < 20; ++i)
+            client.exec("select 1");
+        return average() > 0;
+    });
+    wait_until("and end with the load", [&] { return average() == 0; });
+}
+
+TEST_CASE("SHOW tells no secrets" * ours_only()) {
+    const Database database{Cluster::shared()};
+    ProxyConfig config = Fixture::config(database, 2, {});
+    config.databases["secretive"] = config.databases[database.name()];
+    config.databases["secretive"]["user"] = std::string(role_trust);
+    config.databases["secretive"]["password"] = std::string("hush-database");
+    config.userlist.emplace_back("quiet", "hush-user");
+    const Proxy proxy{config};
+    Pg client{proxy.conninfo(role_trust, "", "secretive")};
+    client.exec("select 1");
+    Pg console = proxy.console();
+    for (const char* topic :
+         {"CLIENTS", "SERVERS", "POOLS", "DATABASES", "USERS", "CONFIG", "LISTS", "MEM"}) {
+        CAPTURE(topic);
+        const auto result = console.exec(std::string("SHOW ") + topic);
+        REQUIRE(result.rows() > 0);
+        for (int row = 0; row < result.rows(); ++row) {
+            for (int i = 0; i < result.columns(); ++i) {
+                CHECK(result.value(row, i).find("hush") == std::string::npos);
+            }
+        }
+    }
+    CHECK(proxy.log().find("hush") == std::string::npos);
 }
 
 TEST_CASE("errors on the console leave it usable") {
@@ -101,71 +153,6 @@ TEST_CASE("the console speaks the extended protocol, described and binary" * our
         if (names[i] == "pool_size") CHECK(row[i] == int32(5));
         if (names[i] == "name") CHECK(row[i] == fixture.database.name());
     }
-}
-
-TEST_CASE("PAUSE waits for transactions and holds new ones back; RESUME lets them go") {
-    const Fixture fixture{2};
-    const std::string name = fixture.database.name();
-    for (const std::string& target : {std::string(), " " + name}) {
-        CAPTURE(target);
-        Pg console = fixture.proxy.console();
-        Pg busy = fixture.connect();
-        Pg waiter = fixture.connect();
-        busy.exec("begin");
-        busy.exec("select 1");
-        console.send("PAUSE" + target);
-        holds_for(
-            "PAUSE waits", [&] { return !console.answered(); }, std::chrono::milliseconds(200)
-        );
-        CHECK(busy.value("select 'still served'") == "still served");
-        busy.exec("commit");
-        CHECK(console.finish().tag() == "PAUSE");
-        wait_until("the servers are gone", [&] { return fixture.database.backends() == 0; });
-        waiter.send("select 'after the pause'");
-        holds_for(
-            "nobody is served", [&] { return !waiter.answered(); }, std::chrono::milliseconds(200)
-        );
-        CHECK(console.exec("RESUME" + target).tag() == "RESUME");
-        CHECK(waiter.finish().value() == "after the pause");
-    }
-}
-
-TEST_CASE("RESUME while PAUSE still waits: both return" * ours_only()) {
-    const Fixture fixture{2};
-    const std::string name = fixture.database.name();
-    Pg busy = fixture.connect();
-    busy.exec("begin");
-    busy.exec("select 1");
-    for (const std::string& target : {std::string(), " " + name}) {
-        CAPTURE(target);
-        Pg pausing = fixture.proxy.console();
-        Pg resuming = fixture.proxy.console();
-        pausing.send("PAUSE" + target);
-        sleep_ms(100);
-        CHECK(resuming.exec("RESUME" + target).tag() == "RESUME");
-        pausing.finish();
-        Pg next = fixture.connect();
-        CHECK(next.value("select 1") == "1");
-    }
-    busy.exec("commit");
-}
-
-TEST_CASE("cancelling a waiting PAUSE undoes it") {
-    const Fixture fixture{2};
-    Pg busy = fixture.connect();
-    busy.exec("begin");
-    busy.exec("select 1");
-    Pg console = fixture.proxy.console();
-    console.send("PAUSE");
-    sleep_ms(200);
-    console.cancel();
-    wait_until("clients are served", [&] {
-        Pg next = fixture.connect();
-        next.send("select 1");
-        sleep_ms(100);
-        return next.answered();
-    });
-    busy.exec("commit");
 }
 
 TEST_CASE("DISABLE refuses new clients and serves those it has; ENABLE ends it") {

@@ -5,10 +5,9 @@
 
 #include <doctest/doctest.h>
 
-#include <thread>
-
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <thread>
 #include <unistd.h>
 
 using namespace weir;
@@ -103,8 +102,9 @@ public:
         protocol::MessageWriter out;
         out.begin('Q').c_string(text).end();
         const auto bytes = out.view();
-        REQUIRE(::send(socket_, bytes.data(), bytes.size(), 0) ==
-                static_cast<ssize_t>(bytes.size()));
+        REQUIRE(
+            ::send(socket_, bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(bytes.size())
+        );
     }
 
     bool read_until_ready() {
@@ -174,9 +174,10 @@ TEST_CASE("console: every SHOW answers, and none tells a secret") {
     Client admin(bench, "admin");
     bench.hold("db");
     for (const char* topic :
-         {"clients", "servers", "pools", "databases", "users", "stats", "stats_totals",
-          "stats_averages", "totals", "lists", "config", "state", "version", "help", "peers",
-          "peer_pools", "mem", "dns_hosts", "dns_zones", "client_encoding"}) {
+         {"clients",    "servers",      "pools",          "databases", "users",
+          "stats",      "stats_totals", "stats_averages", "totals",    "lists",
+          "config",     "state",        "version",        "help",      "peers",
+          "peer_pools", "mem",          "dns_hosts",      "dns_zones", "client_encoding"}) {
         CAPTURE(topic);
         const auto answer = admin.ask("SHOW " + std::string(topic));
         CHECK(answer.find("SERROR") == std::string::npos);
@@ -375,7 +376,8 @@ TEST_CASE("console: a client who reads nothing costs little and goes when he is 
     Bench bench;
     Client lazy(bench, "admin");
     std::string many;
-    for (int i = 0; i < 2000; ++i) many += "show config;";
+    for (int i = 0; i < 2000; ++i)
+        many += "show config;";
     lazy.send(many);
     for (int i = 0; i < 50; ++i) {
         bench.server.io().restart();

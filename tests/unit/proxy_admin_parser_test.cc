@@ -82,9 +82,24 @@ TEST_CASE("admin parser: none and several") {
 
 TEST_CASE("admin parser: what is not understood is told with its text") {
     for (const char* text :
-         {"nonsense", "BEGIN", "SELECT 1, 2", "select * from pg_class", "show pools now", "set x",
-          "set x y", "set x =", "set = 1", "set x = 1 2", "reload it", "pause 'db'", "show pools)",
-          "\"pause", "/* no end", "set a = 'no end", "show pools; nonsense", "suspend"}) {
+         {"nonsense",
+          "BEGIN",
+          "SELECT 1, 2",
+          "select * from pg_class",
+          "show pools now",
+          "set x",
+          "set x y",
+          "set x =",
+          "set = 1",
+          "set x = 1 2",
+          "reload it",
+          "pause 'db'",
+          "show pools)",
+          "\"pause",
+          "/* no end",
+          "set a = 'no end",
+          "show pools; nonsense",
+          "suspend"}) {
         CAPTURE(text);
         const auto commands = parse_admin(text);
         REQUIRE_FALSE(commands.has_value());
@@ -98,7 +113,9 @@ TEST_CASE("admin parser: what is not understood is told with its text") {
 }
 
 TEST_CASE("admin parser: arguments have PgBouncer's limits") {
-    const auto name = [](std::size_t size) { return std::string(size, 'a'); };
+    const auto name = [](std::size_t size) {
+        return std::string(size, 'a');
+    };
     CHECK(parse_admin("pause " + name(63)).has_value());
     CHECK(parse_admin("pause " + name(64)).error().message == "bad arguments");
     CHECK(parse_admin("set x = " + name(255)).has_value());
@@ -123,8 +140,17 @@ TEST_CASE("admin parser: any bytes end in an answer") {
 
 TEST_CASE("admin rights: who may run what") {
     for (const char* text :
-         {"disable a", "enable a", "kill", "kill_client 1", "pause", "reconnect", "reload",
-          "resume", "set default_pool_size = 3", "shutdown", "shutdown wait_for_clients",
+         {"disable a",
+          "enable a",
+          "kill",
+          "kill_client 1",
+          "pause",
+          "reconnect",
+          "reload",
+          "resume",
+          "set default_pool_size = 3",
+          "shutdown",
+          "shutdown wait_for_clients",
           "wait_close"}) {
         CAPTURE(text);
         const auto command = parse_admin(text)->front();
@@ -132,7 +158,11 @@ TEST_CASE("admin rights: who may run what") {
         CHECK_FALSE(may_run(AdminRights::watch, command));
     }
     for (const char* text :
-         {"show pools", "show config", "select version", "show help", "set client_encoding = utf8",
+         {"show pools",
+          "show config",
+          "select version",
+          "show help",
+          "set client_encoding = utf8",
           "SET TimeZone TO 'x'"}) {
         CAPTURE(text);
         const auto command = parse_admin(text)->front();
@@ -143,11 +173,24 @@ TEST_CASE("admin rights: who may run what") {
 
 TEST_CASE("admin commands: every topic has as many columns as PgBouncer's") {
     const std::pair<const char*, std::size_t> widths[] = {
-        {"clients", 21},  {"servers", 21},       {"pools", 17},           {"databases", 17},
-        {"users", 8},     {"stats", 23},         {"stats_totals", 12},    {"stats_averages", 12},
-        {"totals", 2},    {"lists", 2},          {"config", 4},           {"state", 2},
-        {"version", 1},   {"peers", 4},          {"peer_pools", 5},       {"help", 0},
-        {"timezone", 1},  {"client_encoding", 1}};
+        {"clients", 21},
+        {"servers", 21},
+        {"pools", 17},
+        {"databases", 17},
+        {"users", 8},
+        {"stats", 23},
+        {"stats_totals", 12},
+        {"stats_averages", 12},
+        {"totals", 2},
+        {"lists", 2},
+        {"config", 4},
+        {"state", 2},
+        {"version", 1},
+        {"peers", 4},
+        {"peer_pools", 5},
+        {"help", 0},
+        {"timezone", 1},
+        {"client_encoding", 1}};
     for (const auto& [topic, width] : widths) {
         CAPTURE(topic);
         const auto* show = find_show(topic);

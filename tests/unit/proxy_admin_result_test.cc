@@ -13,7 +13,8 @@ TEST_CASE("admin result: binary numeric") {
         std::vector<int> values;
         const auto bytes = binary_numeric(number);
         protocol::FieldCursor fields(as_bytes(bytes));
-        while (fields.remaining() >= 2) values.push_back(static_cast<std::int16_t>(fields.u16()));
+        while (fields.remaining() >= 2)
+            values.push_back(static_cast<std::int16_t>(fields.u16()));
         CHECK(fields.finished());
         return values;
     };
@@ -27,8 +28,10 @@ TEST_CASE("admin result: binary numeric") {
     CHECK(digits(120003400) == V{3, 2, 0, 0, 1, 2000, 3400});
     CHECK(digits(-12345) == V{2, 1, 0x4000, 0, 1, 2345});
     CHECK(digits(9223372036854775807) == V{5, 4, 0, 0, 922, 3372, 368, 5477, 5807});
-    CHECK(digits(std::numeric_limits<std::int64_t>::min()) ==
-          V{5, 4, 0x4000, 0, 922, 3372, 368, 5477, 5808});
+    CHECK(
+        digits(std::numeric_limits<std::int64_t>::min()) ==
+        V{5, 4, 0x4000, 0, 922, 3372, 368, 5477, 5808}
+    );
 }
 
 TEST_CASE("admin result: rows as text and binary, NULL, one format or one for each") {
@@ -43,7 +46,9 @@ TEST_CASE("admin result: rows as text and binary, NULL, one format or one for ea
         write_data_row(columns, values, formats, out);
         return split(as_text(out.view())).front().body;
     };
-    const auto field = [](const std::string& bytes) { return u16(0) + u16(static_cast<unsigned>(bytes.size())) + bytes; };
+    const auto field = [](const std::string& bytes) {
+        return u16(0) + u16(static_cast<unsigned>(bytes.size())) + bytes;
+    };
     const auto i4 = "\0\0\0\7"s;
     const auto q8 = "\0\0\0\0\0\0\0\10"s;
     const auto n9 = binary_numeric(9);

@@ -106,7 +106,8 @@ TEST_CASE("admin session: output that is not taken holds it up") {
     ScriptedCommands commands;
     AdminSession session(commands);
     std::string bytes;
-    for (int i = 0; i < 20000; ++i) bytes += query("show rows");
+    for (int i = 0; i < 20000; ++i)
+        bytes += query("show rows");
     session.receive(bytes);
     CHECK(session.output().size() < AdminSession::max_output + 1000);
     CHECK(session.unread() > 0);
@@ -119,7 +120,8 @@ TEST_CASE("admin session: output that is not taken holds it up") {
     CHECK(session.unread() == 0);
     CHECK(commands.runs == 20000);
     std::size_t ready = 0;
-    for (const auto& sent : split(out)) ready += sent.type == 'Z';
+    for (const auto& sent : split(out))
+        ready += sent.type == 'Z';
     CHECK(ready == 20000);
 }
 

@@ -39,7 +39,8 @@ public:
         if (command.argument == "help") reply.notices.push_back({"usage", "detail"});
         if (command.argument == "rows") {
             reply.table = Table{&two_columns, {}};
-            for (std::int64_t i = 1; i <= 3; ++i) reply.table->rows.push_back({"r"s, i});
+            for (std::int64_t i = 1; i <= 3; ++i)
+                reply.table->rows.push_back({"r"s, i});
         }
         done(std::move(reply));
     }
@@ -128,7 +129,8 @@ struct Bench {
 
     std::string types() {
         std::string text;
-        for (const auto& sent : messages()) text.push_back(sent.type);
+        for (const auto& sent : messages())
+            text.push_back(sent.type);
         return text;
     }
 };
