@@ -143,6 +143,9 @@ std::size_t ClientSession::take_group(const Group& group) {
     resetting_settings_ |= needs.reset_all;
     resetting_names_.insert(resetting_names_.end(), needs.resets.begin(), needs.resets.end());
     group_deallocates_ = needs.deallocates;
+    if (!keeps_server()) {
+        followed_.insert(followed_.end(), needs.follows.begin(), needs.follows.end());
+    }
     forwarded_in_group_ = false;
     send_group(group);
     write_to_server();

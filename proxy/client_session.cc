@@ -144,7 +144,12 @@ bool ClientSession::read_server() {
 bool ClientSession::read_client() {
     // More input is taken only while what came before is in use: the kernel holds the rest, and
     // the client feels it.
-    if (client_ended_ || input_.size() >= input_limit()) return false;
+    if (client_ended_) return false;
+    if (input_.size() >= input_limit()) {
+        // Whoever has left must not stand in the queue until it is his turn.
+        if (waiting_ && client_.hung_up()) client_gone();
+        return false;
+    }
     if (!server_output_.empty()) return false;
     const auto buffer = worker_.loop().read_buffer();
     const auto result = client_.read(buffer);
@@ -266,7 +271,12 @@ void ClientSession::finish(std::string_view reason) {
     auto& scratch = worker_.to_client();
     if (!client_ended_ && (!output_.empty() || !scratch.empty())) {
         output_.append(as_text(scratch.view()));
-        client_.write(as_bytes(output_));
+        // TLS takes a record at a time.
+        for (Bytes left = as_bytes(output_); !left.empty();) {
+            const auto result = client_.write(left);
+            if (result.status != pool::IoStatus::ok) break;
+            left = left.subspan(result.size);
+        }
     }
     output_.clear();
     scratch.clear();

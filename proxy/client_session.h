@@ -20,6 +20,8 @@
 #include "protocol/message.h"
 #include "router/statement.h"
 
+#include <boost/container/small_vector.hpp>
+
 #include <optional>
 
 namespace weir::proxy {
@@ -96,7 +98,11 @@ private:
         bool ends_transaction = false;
         bool deallocates = false;  // DEALLOCATE of one name is among its texts
         std::vector<std::string> resets;
-        std::vector<std::string_view> parsed_names;  // by the group's own Parse messages
+        bool begins_transaction = false;
+        // The group's own Parse messages: name and text.
+        boost::container::small_vector<std::pair<std::string_view, std::string_view>, 4> parsed;
+        // Settings that hold if the group does: SET outside of a block.
+        std::vector<protocol::Parameter> follows;
         bool only_parse_and_close = true;
         // The group is one Query with one statement of this kind.
         std::optional<router::StatementKind> lone_query;
@@ -177,9 +183,12 @@ private:
     Plan plan(const Group& group);
     Plan plan_large(const Group& group);
     const router::StatementPtr& plan_text(std::string_view text, Plan& plan);
+    bool may_follow(const router::Statement& statement) const;
+    void plan_settings(const router::Statement& statement, Plan& plan) const;
     void plan_message(const protocol::MessageView& message, Plan& plan);
     void plan_parse(const protocol::MessageView& message, Plan& plan);
     void plan_bind(const protocol::MessageView& message, Plan& plan);
+    bool is_taken(std::string_view name, const Plan& plan) const;
     const router::StatementPtr& knowledge_of(std::string_view text);
     protocol::TextRules text_rules() const;
     std::string_view statement_scope();
@@ -245,6 +254,7 @@ private:
     void settle_parameters();
     void tell_parameter(std::string_view name, std::string_view value);
     void settle_injected();
+    void settle_followed();
     void settle_resets();
     void forget_injected();
 
@@ -319,6 +329,8 @@ private:
     protocol::ParameterSetRef startup_parameters_ = protocol::ParameterSet::none();
     protocol::ParameterSetRef unit_parameters_;  // as they were when settings were injected
     std::vector<std::string> injected_;          // names set by us in the current unit
+    std::vector<protocol::Parameter> followed_;  // set by the client in the current unit
+    std::size_t sets_done_ = 0;                  // ... and that many SETs were answered
     std::vector<std::pair<std::string, std::string>> reported_;  // ParameterStatus until Ready
     // Why the settings that went ahead failed.
     std::unique_ptr<protocol::Error> prelude_error_;

@@ -26,6 +26,19 @@ bool is_large_object_function(std::uint32_t oid) {
            large_object_functions.end();
 }
 
+// Settings that are more than a value, or that are no session's.
+bool has_own_rules(std::string_view name) {
+    return name == "role" || name == "session_authorization" || name == "seed" ||
+           name.starts_with("transaction_");
+}
+
+// Worth looking at its tree: it may begin with this word, or with a comment.
+bool may_be_deallocate(std::string_view text) {
+    const auto first = text.find_first_not_of(" \t\r\n\f;");
+    return first != std::string_view::npos &&
+           std::string_view("dD/-").find(text[first]) != std::string_view::npos;
+}
+
 }  // namespace
 
 protocol::TextRules ClientSession::text_rules() const {
@@ -70,6 +83,12 @@ ClientSession::Plan ClientSession::plan(const Group& group) {
     });
     // A Query behind other messages is no lone one.
     if (messages != 1) plan.lone_query.reset();
+    // Where a block begins or ends in the group, one answer does not tell what became of a SET.
+    const bool block = plan.begins_transaction || plan.ends_transaction;
+    if (!plan.follows.empty() && block && plan.pin == router::PinReason::none) {
+        plan.pin = router::PinReason::set_setting;
+        plan.pin_detail = plan.follows.front().name;
+    }
     return plan;
 }
 
@@ -130,6 +149,7 @@ void ClientSession::plan_message(const protocol::MessageView& message, Plan& pla
     }
 }
 
+// Parse has no effect on the session; what its text does is looked at when it is bound.
 void ClientSession::plan_parse(const protocol::MessageView& message, Plan& plan) {
     const auto parse = protocol::parse_parse(message.body);
     if (!parse) return violation("invalid message format");
@@ -137,27 +157,33 @@ void ClientSession::plan_parse(const protocol::MessageView& message, Plan& plan)
         plan.needs_server = true;
         return;
     }
-    plan_text(parse->text, plan);
+    if (may_be_deallocate(parse->text)) {
+        const auto& statement = *knowledge_of(parse->text);
+        plan.deallocates |=
+            statement.is_single() && statement.kind() == StatementKind::deallocate;
+    }
+    const bool taken = !parse->name.empty() && is_taken(parse->name, plan);
+    plan.parsed.emplace_back(parse->name, parse->text);
     if (limits_->max_prepared_statements == 0 && !parse->name.empty()) {
         plan.pin = router::PinReason::sql_prepare;
         plan.pin_detail = "max_prepared_statements = 0";
     }
-    if (parse->name.empty() || plan.pin != router::PinReason::none) {
+    // For a name that is taken PostgreSQL says 42P05.
+    if (parse->name.empty() || taken || keeps_server()) {
         plan.needs_server = true;
         return;
     }
     if (!statements_) statements_ = std::make_unique<protocol::ClientStatements>();
-    const auto& names = plan.parsed_names;
-    if (statements_->find(parse->name) != nullptr ||
-        std::find(names.begin(), names.end(), parse->name) != names.end()) {
-        // PostgreSQL says 42P05.
-        plan.needs_server = true;
-        return;
-    }
-    plan.parsed_names.push_back(parse->name);
     const auto shared =
         worker_.catalog().find_or_add(as_text(parse->definition), statement_scope());
     plan.needs_server |= !shared->proven.load(std::memory_order_acquire);
+}
+
+bool ClientSession::is_taken(std::string_view name, const Plan& plan) const {
+    if (statements_ && statements_->find(name) != nullptr) return true;
+    return std::any_of(plan.parsed.begin(), plan.parsed.end(), [&](const auto& parsed) {
+        return parsed.first == name;
+    });
 }
 
 void ClientSession::plan_bind(const protocol::MessageView& message, Plan& plan) {
@@ -165,6 +191,12 @@ void ClientSession::plan_bind(const protocol::MessageView& message, Plan& plan) 
     const auto bind = protocol::parse_bind(message.body);
     if (!bind) return violation("invalid message format");
     if (session_mode()) return;
+    for (auto parsed = plan.parsed.rbegin(); parsed != plan.parsed.rend(); ++parsed) {
+        if (parsed->first == bind->statement) {
+            plan_text(parsed->second, plan);
+            return;
+        }
+    }
     if (bind->statement.empty()) {
         if (has_unnamed_) {
             plan_text(std::string_view(unnamed_parse_).substr(0, unnamed_parse_.find('\0')), plan);
@@ -176,31 +208,58 @@ void ClientSession::plan_bind(const protocol::MessageView& message, Plan& plan) 
     }
 }
 
-// The reference is good until the next look-up.
+// What running this text needs. The reference is good until the next look-up.
 const router::StatementPtr& ClientSession::plan_text(std::string_view text, Plan& plan) {
     const auto& known = knowledge_of(text);
     const auto& statement = *known;
-    const auto reason = router::pin_reason(statement, [this](std::string_view name) {
+    const bool followed = may_follow(statement);
+    const auto reason = router::pin_reason(statement, [&](std::string_view name) {
         const auto* parameter = parameters_->find(name);
-        return parameter != nullptr && parameter->reported;
+        return followed || (parameter != nullptr && parameter->reported);
     });
     if (plan.pin == router::PinReason::none && reason != router::PinReason::none) {
         plan.pin = reason;
         plan.pin_detail = statement.pin_detail;
     }
+    if (!statement.settings.empty()) plan_settings(statement, plan);
     plan.own_sync_for_settings |= statement.not_in_pipeline || !statement.parsed;
     plan.reads_sequences |= statement.reads_sequence_state;
     plan.may_advance_sequences |= statement.may_advance_sequence;
     plan.reset_all |= statement.reset_all;
-    for (const auto& change : statement.settings) {
-        if (change.action == router::SettingChange::Action::to_default && !change.is_local) {
-            plan.resets.push_back(change.name);
-        }
-    }
+    plan.begins_transaction |= statement.contains(StatementKind::begin);
     plan.ends_transaction |=
         statement.contains(StatementKind::rollback) || statement.contains(StatementKind::commit);
     plan.deallocates |= statement.is_single() && statement.kind() == StatementKind::deallocate;
     return known;
+}
+
+// A lone SET outside of a block: its answer tells whether it holds. A custom setting cannot be
+// taken back so that nobody sees it was there.
+bool ClientSession::may_follow(const router::Statement& statement) const {
+    if (keeps_server() || !statement.is_single() || statement.kind() != StatementKind::set ||
+        statement.settings.size() != 1) {
+        return false;
+    }
+    if (in_transaction_ || group_open_ || !deferred_begin_.empty()) return false;
+    const auto& change = statement.settings.front();
+    return change.action == router::SettingChange::Action::set && change.value &&
+           !change.is_local && !change.by_function &&
+           change.name.find('.') == std::string::npos && !has_own_rules(change.name);
+}
+
+void ClientSession::plan_settings(const router::Statement& statement, Plan& plan) const {
+    for (const auto& change : statement.settings) {
+        if (change.is_local) continue;
+        if (change.action == router::SettingChange::Action::to_default) {
+            plan.resets.push_back(change.name);
+            continue;
+        }
+        const auto* parameter = parameters_->find(change.name);
+        const bool reported = parameter != nullptr && parameter->reported;
+        if (!reported && may_follow(statement)) {
+            plan.follows.push_back({change.name, *change.value, false});
+        }
+    }
 }
 
 }  // namespace weir::proxy

@@ -39,6 +39,9 @@ bool ClientSession::send_prelude(const Plan& plan) {
             return false;
         }
     } else {
+        // A server that is kept: RESET went to its own value instead of the client's.
+        const bool quiet = server_->status == TransactionStatus::idle && !group_open_;
+        if (quiet && !plan.own_sync_for_settings && !server_->uncertain.empty()) send_settings();
         guard_sequences(plan);
     }
     if (!deferred_begin_.empty()) {

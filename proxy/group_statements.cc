@@ -284,7 +284,7 @@ void ClientSession::name_settled(const protocol::Expected& expected) {
     if (deallocated) server_->prepared.remove(expected.tag);
     if (names_settled_ >= name_changes_.size()) return;
     const auto& change = name_changes_[names_settled_++];
-    if (expected.request == Request::parse && statements_) {
+    if (expected.request == Request::parse && statements_ && !keeps_server()) {
         if (const auto* statement = statements_->find(change.name)) {
             (*statement)->proven.store(true, std::memory_order_release);
         }

@@ -234,7 +234,9 @@ void ClientSession::on_command_complete(
 ) {
     const auto tag = protocol::FieldCursor(message.body).c_string();
     name_settled(request);
-    if (tag == "ROLLBACK") {
+    if (tag == "SET") {
+        if (request.reply == Reply::forward) ++sets_done_;
+    } else if (tag == "ROLLBACK") {
         unit_failed_ = true;
     } else if (tag == "DEALLOCATE ALL" || tag == "DISCARD ALL") {
         all_names_dropped();
@@ -261,6 +263,12 @@ void ClientSession::on_ready_for_query(
     settle_parameters();
     after_message();
     if (step.verdict != ExpectedReplies::Verdict::forward || healing_) return;
+    if (limits_->pool_mode == conf::PoolMode::statement && *status != TransactionStatus::idle) {
+        return finish_with(protocol::fatal(
+            protocol::sqlstate::protocol_violation,
+            "transaction blocks not allowed in statement pooling mode"
+        ));
+    }
     // A client that was told BEGIN is in a transaction, if only in one that has failed.
     if (std::exchange(begin_failed_, false) && *status == TransactionStatus::idle) {
         local_failed_ = true;
@@ -319,13 +327,6 @@ void ClientSession::request_finished() {
         return;
     }
     if (group_open_) return;
-    if (limits_->pool_mode == conf::PoolMode::statement &&
-        server_->status != TransactionStatus::idle) {
-        return finish_with(protocol::fatal(
-            protocol::sqlstate::protocol_violation,
-            "transaction blocks not allowed in statement pooling mode"
-        ));
-    }
     if (server_->status != TransactionStatus::idle) return;
     sequences_in_transaction_ = false;
     if (!keeps_server()) give_server_back();

@@ -2,6 +2,7 @@
 #include "proxy/client_session.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace weir::proxy {
 
@@ -16,9 +17,12 @@ void ClientSession::on_parameter_status(const protocol::MessageView& message) {
 }
 
 void ClientSession::settle_parameters() {
-    if (reported_.empty() && injected_.empty() && !resetting_settings_ &&
+    if (reported_.empty() && injected_.empty() && followed_.empty() && !resetting_settings_ &&
         resetting_names_.empty()) {
-        if (server_->status == TransactionStatus::idle) unit_failed_ = false;
+        if (server_->status == TransactionStatus::idle) {
+            unit_failed_ = false;
+            sets_done_ = 0;
+        }
         return;
     }
     const bool rolled_back =
@@ -42,8 +46,10 @@ void ClientSession::settle_parameters() {
     reported_.clear();
     if (server_->status == TransactionStatus::idle) {
         settle_injected();
+        settle_followed();
         settle_resets();
         unit_failed_ = false;
+        sets_done_ = 0;
     }
 }
 
@@ -90,26 +96,52 @@ void ClientSession::settle_injected() {
     forget_injected();
 }
 
+// The unit in which the client has set something has ended: it holds from here on, or it does not.
+void ClientSession::settle_followed() {
+    if (followed_.empty()) return;
+    const auto set = std::exchange(followed_, {});
+    if (unit_failed_ || sets_done_ == 0) {
+        for (const auto& parameter : set) server_->uncertain.push_back(parameter.name);
+        return;
+    }
+    if (sets_done_ != set.size()) {
+        // Bound and not executed, or more than once: which of them hold is not known.
+        return pin(router::PinReason::set_setting, set.front().name);
+    }
+    for (const auto& parameter : set) {
+        parameters_ = protocol::ParameterSet::with(parameters_, parameter);
+        server_->parameters = protocol::ParameterSet::with(server_->parameters, parameter);
+    }
+}
+
 // RESET goes to what the client started with, which the server does not know.
 void ClientSession::settle_resets() {
     if (!resetting_settings_ && resetting_names_.empty()) return;
-    const auto reset = [this](const protocol::Parameter& parameter) {
-        if (parameter.reported) {
-            tell_parameter(parameter.name, parameter.value);
-        } else {
-            server_->uncertain.push_back(parameter.name);
-        }
-    };
-    if (!unit_failed_ && !session_mode()) {
-        if (resetting_settings_) {
-            for (const auto& parameter : startup_parameters_->parameters()) reset(parameter);
-        }
-        for (const auto& name : resetting_names_) {
-            if (const auto* parameter = startup_parameters_->find(name)) reset(*parameter);
-        }
+    auto names = std::exchange(resetting_names_, {});
+    if (std::exchange(resetting_settings_, false)) {
+        const auto add = [&](const protocol::ParameterSet& set, bool reported_too) {
+            for (const auto& parameter : set.parameters()) {
+                if (reported_too || !parameter.reported) names.push_back(parameter.name);
+            }
+        };
+        add(*startup_parameters_, true);
+        add(*parameters_, false);
+        add(*server_->parameters, false);
     }
-    resetting_settings_ = false;
-    resetting_names_.clear();
+    if (session_mode()) return;
+    for (const auto& name : names) {
+        const auto* const started = startup_parameters_->find(name);
+        const auto* const known = server_->parameters->find(name);
+        if (known != nullptr && known->reported) {
+            // The server has told what it went to; the client is told what is its own.
+            if (!unit_failed_ && started != nullptr) tell_parameter(started->name, started->value);
+            continue;
+        }
+        server_->uncertain.push_back(name);
+        if (unit_failed_) continue;
+        parameters_ = started != nullptr ? protocol::ParameterSet::with(parameters_, *started)
+                                         : protocol::ParameterSet::without(parameters_, name);
+    }
 }
 
 }  // namespace weir::proxy

@@ -87,10 +87,11 @@ bool ClientSession::advance_welcome() {
 
 void ClientSession::welcome_finished() {
     startup_parameters_ = parameters_;
-    send_welcome();
     phase_ = Phase::serving;
     idle_since_ = worker_.loop().now();
     arm(limits_->client_idle_timeout);
+    // It may be found that the client has left.
+    send_welcome();
 }
 
 void ClientSession::send_welcome() {

@@ -317,7 +317,7 @@ TEST_CASE("a bad configuration ends with exit code 2 and names every mistake" * 
     const CommandResult result = run_command(CommandLine{
         .arguments = {proxy_program(), directory / "pgweir.toml"}, .environment = {}, .user = ""});
     CHECK(result.status.code == 2);
-    for (const char* word : {"listen_prot", "sometimes", "max_client_conn", ":2", ":3", ":4"}) {
+    for (const char* word : {"listen_prot", "pool_mode", "max_client_conn", ":2", ":3", ":4"}) {
         CAPTURE(word);
         CHECK(result.output.find(word) != std::string::npos);
     }

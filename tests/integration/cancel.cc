@@ -42,6 +42,7 @@ TEST_CASE("a waiting client gets 57014 and lives" * ours_only()) {
     const Fixture fixture{1};
     Pg holder = fixture.connect();
     holder.exec("begin");
+    holder.exec("select 'holds the server'");  // BEGIN alone does not
     Pg waiter = fixture.connect();
     waiter.send("select 'never run'");
     sleep_ms(100);
@@ -55,6 +56,7 @@ TEST_CASE("a cancelled waiter does not lose another waiter's place" * ours_only(
     const Fixture fixture{1};
     Pg holder = fixture.connect();
     holder.exec("begin");
+    holder.exec("select 'holds the server'");  // BEGIN alone does not
     Pg first_waiter = fixture.connect();
     first_waiter.send("select 1");
     sleep_ms(50);

@@ -184,11 +184,9 @@ TEST_CASE("each client sees its own data only, under load on few servers" * ours
     write_file(
         logs / "script.sql",
         "set application_name = 'client:client_id';\n"
-        "select case when current_setting('application_name') = 'client:client_id' then 1 "
-        "else 1/0 end;\n"
+        "select 1 / (current_setting('application_name') = 'client:client_id')::int;\n"
         "begin;\nselect set_config('search_path', 'schema:client_id', true);\n"
-        "select case when current_setting('search_path') = 'schema:client_id' then 1 else 1/0 "
-        "end;\ncommit;\n"
+        "select 1 / (current_setting('search_path') = 'schema:client_id')::int;\ncommit;\n"
     );
     run_within_limit(fixture, pgbench(fixture, {"-c", "40", "-f", logs / "script.sql"}), 2);
 }
