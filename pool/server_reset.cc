@@ -74,6 +74,8 @@ private:
             if (!take(Bytes(buffer_).first(result.size))) {
                 return fail(CloseReason::protocol_violation, false);
             }
+            // A COPY that began after its client had left ignores the Sync that was sent.
+            if (server_.expected.copy_in()) return fail(CloseReason::reset_failed, false);
         }
         loop_.resume_later(server_.channel.key());
     }

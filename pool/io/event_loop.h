@@ -52,6 +52,8 @@ public:
     IoResult read(std::span<std::byte> buffer);
     IoResult write(Bytes bytes);
     bool may_read() const;
+    // The peer has closed; what it sent before may still be unread.
+    bool hung_up() const;
     void set_handler(ChannelHandler& handler);
 
     // Unregisters and closes the descriptor.
@@ -83,6 +85,10 @@ struct Channel::Slot {
 
 inline bool Channel::may_read() const {
     return slot_->readable;
+}
+
+inline bool Channel::hung_up() const {
+    return slot_->hangup;
 }
 
 inline void Channel::set_handler(ChannelHandler& handler) {

@@ -33,6 +33,15 @@ void MemoryNetwork::end(int descriptor) {
     stream(descriptor).ended = true;
 }
 
+void MemoryNetwork::reset(int descriptor) {
+    auto& stream = this->stream(descriptor);
+    stream.under_way.clear();
+    stream.arrived.clear();
+    stream.ended = true;
+    stream.end_arrived = false;
+    stream.failed = Failure::reset;
+}
+
 std::string MemoryNetwork::received(int descriptor) {
     return std::exchange(stream(descriptor).sent, {});
 }
@@ -55,10 +64,10 @@ void MemoryNetwork::fail_at(std::size_t operation, Failure failure) {
     failure_ = failure;
 }
 
-// The next piece, when the last one was used; with the end if there is no more.
+// The next piece, when the last one was used; with the end if there is no more. What was not used
+// does not hide the end.
 void MemoryNetwork::arrive(Stream& stream) const {
-    if (!stream.arrived.empty()) return;
-    if (!stream.under_way.empty()) {
+    if (stream.arrived.empty() && !stream.under_way.empty()) {
         const auto size = std::min(read_size_, stream.under_way.size());
         stream.arrived = stream.under_way.substr(0, size);
         stream.under_way.erase(0, size);

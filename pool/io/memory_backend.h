@@ -36,6 +36,8 @@ public:
     void send(int descriptor, std::string_view bytes);
     // The far end closes: recv gives the end after what was sent.
     void end(int descriptor);
+    // The far end breaks off: what is under way is lost, both directions fail.
+    void reset(int descriptor);
     // What the near end has sent since the last call.
     std::string received(int descriptor);
     // How much more the near end may send before it has to wait; not limited at first.

@@ -148,8 +148,8 @@ TEST_CASE("An error in the middle of a pipeline undoes what later messages said 
         )
         .with_server(1)
         .server_receives(
-            fe::parse("weir_7", "select 3"), fe::parse("weir_8", "selec"),
-            fe::parse("weir_2", select_1), fe::parse("weir_9", "select 4"), fe::sync()
+            fe::parse("weir_6", "select 3"), fe::parse("weir_7", "selec"),
+            fe::parse("weir_2", select_1), fe::parse("weir_8", "select 4"), fe::sync()
         )
         .server_replies(be::parse_complete(), be::error("42601", "syntax error"))
         .client_receives(be::parse_complete(), be::error("42601", "syntax error"))
@@ -174,7 +174,7 @@ TEST_CASE("An error in the middle of a pipeline undoes what later messages said 
         .client_receives(be::error("26000", "no \"late\""), be::ready())
         .client_sends(use("good"))
         .with_server(1)
-        .server_receives(use("weir_7"))
+        .server_receives(use("weir_6"))
         .server_replies(used(), be::ready())
         .client_receives(used(), be::ready());
     script.play();

@@ -26,6 +26,8 @@ struct ScriptOptions {
     std::size_t pool_size = 2;
     // Every other server is idle on a second worker, which is busy for ever.
     bool second_worker = false;
+    // Each recv and send may find nothing once, and the outcome is the same.
+    bool stalls = true;
     std::vector<std::size_t> read_sizes{1, 3, pool::MemoryNetwork::unlimited};
 
     static proxy::SessionLimits quiet_limits();
@@ -73,6 +75,7 @@ public:
     std::vector<pool::CloseReason> close_reasons;
     std::size_t wanted = 0;
     std::size_t sessions_ended = 0;
+    bool writes_short = false;  // a send may take less than all
 
 private:
     void close_retired();
