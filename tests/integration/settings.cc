@@ -160,3 +160,51 @@ TEST_CASE("standard_conforming_strings = off means what it says to this client o
     CHECK(off.value("select 'a\\\\b'") == "a\\b");
     CHECK(on.value("select 'a\\\\b'") == "a\\\\b");
 }
+
+TEST_CASE("a SET outside of a block follows its client and keeps no server" * ours_only()) {
+    const Fixture fixture{1};
+    Pg one = fixture.connect();
+    Pg two = fixture.connect();
+    one.exec("set statement_timeout = '7s'");
+    two.exec("set extra_float_digits to 0");
+    // The extended protocol, as JDBC does it.
+    one.exec("set lock_timeout = 3000", Parameters{});
+    for (int i = 0; i < 3; ++i) {
+        CHECK(one.value("show statement_timeout") == "7s");
+        CHECK(one.value("show lock_timeout") == "3s");
+        CHECK(one.value("select 0.1::float8 + 0.2::float8") == "0.30000000000000004");
+        CHECK(two.value("show statement_timeout") == "0");
+        CHECK(two.value("show lock_timeout") == "0");
+        CHECK(two.value("select 0.1::float8 + 0.2::float8") == "0.3");
+    }
+    // A refused one changes nothing.
+    CHECK(one.try_exec("set statement_timeout = 'never'").sqlstate() == "22023");
+    two.exec("select 1");
+    CHECK(one.value("show statement_timeout") == "7s");
+    one.exec("reset statement_timeout");
+    two.exec("select 1");
+    CHECK(one.value("show statement_timeout") == "0");
+    one.exec("reset all");
+    two.exec("reset all");
+    CHECK(one.value("show lock_timeout") == "0");
+    CHECK(two.value("show extra_float_digits") == "1");
+    CHECK(fixture.database.backends() == 1);
+}
+
+TEST_CASE("a SET in a pipeline that fails does not hold" * ours_only()) {
+    const Fixture fixture{1};
+    RawClient one = fixture.raw();
+    RawClient two = fixture.raw();
+    const auto run = [](const std::string& sql) {
+        return parse("", sql) + bind_message("", "") + execute("");
+    };
+    one.exchange(run("set statement_timeout = '7s'") + run("select 1/0") + sync_message());
+    CHECK(first_value(two.simple("show statement_timeout")) == "0");
+    CHECK(first_value(one.simple("show statement_timeout")) == "0");
+    // Parsed and never run.
+    one.exchange(parse("s", "set statement_timeout = '8s'") + sync_message());
+    CHECK(first_value(one.simple("show statement_timeout")) == "0");
+    one.exchange(bind_message("", "s") + execute("") + sync_message());
+    CHECK(first_value(two.simple("show statement_timeout")) == "0");
+    CHECK(first_value(one.simple("show statement_timeout")) == "8s");
+}
