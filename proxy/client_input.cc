@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace weir::proxy {
 
@@ -165,12 +166,14 @@ std::size_t ClientSession::refuse_group(const Group& group) {
                                             protocol::sqlstate::query_canceled,
                                             "canceling statement due to user request"
                                         );
-    prelude_error_.reset();
+    const bool settings_refused = std::exchange(prelude_error_, nullptr) != nullptr;
     canceled_ = false;
     if (server_ != nullptr && !keeps_server() && server_->expected.in_sync() && !group_open_ &&
         server_->status == protocol::TransactionStatus::idle) {
         give_server_back();
     }
+    // One that is kept still lacks them.
+    if (server_ != nullptr && settings_refused) lease_fresh_ = true;
     fail_group(group, error);
     return taken(group);
 }
