@@ -66,8 +66,8 @@ void start(
 
 }  // namespace
 
-asio::awaitable<Result<std::vector<SocketAddress>>> resolve(
-    asio::thread_pool& threads, std::string host, int port, Clock::time_point deadline
+asio::awaitable<Result<std::vector<SocketAddress>>> HostResolver::resolve(
+    std::string host, int port, Clock::time_point deadline, Clock::duration max_age
 ) {
     if (host.empty() || host.front() == '/' || host.front() == '@') {
         const auto address = SocketAddress::unix_socket(unix_socket_path(host, port));
@@ -76,11 +76,19 @@ asio::awaitable<Result<std::vector<SocketAddress>>> resolve(
     }
     auto numeric = look_up(host, port, AI_NUMERICHOST);
     if (numeric) co_return numeric;
+    const std::pair key(host, port);
+    if (const auto known = known_.find(key);
+        known != known_.end() && Clock::now() - known->second.since < max_age) {
+        co_return known->second.addresses;
+    }
     const auto look = std::make_shared<LookUp>(co_await asio::this_coro::executor);
     look->done.expires_at(deadline);
-    start(threads, look, std::move(host), port);
+    start(threads_, look, std::move(host), port);
     co_await look->done.async_wait(use_op);
-    if (look->result) co_return *look->result;
+    if (look->result) {
+        if (*look->result) known_[key] = {**look->result, Clock::now()};
+        co_return *look->result;
+    }
     co_return protocol::fatal(
         protocol::sqlstate::cannot_connect, "server DNS lookup failed", "the lookup took too long"
     );

@@ -173,8 +173,10 @@ asio::awaitable<Result<LoggedInServer>> ServerLogin::log_in_at(
 asio::awaitable<Result<LoggedInServer>> ServerLogin::log_in(
     ServerTarget target, ServerCredentials credentials, Clock::time_point deadline
 ) {
-    std::string host = target.address.empty() ? target.host : target.address;
-    auto addresses = co_await resolve(threads_, std::move(host), target.port, deadline);
+    const std::string host = target.address.empty() ? target.host : target.address;
+    const auto max_age =
+        target.settings ? target.settings->dns_max_ttl : std::chrono::milliseconds::zero();
+    auto addresses = co_await resolver_.resolve(host, target.port, deadline, max_age);
     if (!addresses) co_return addresses.error();
     Error last = connect_error("connect failed");
     for (std::size_t i = 0; i < addresses->size(); ++i) {
@@ -195,14 +197,17 @@ asio::awaitable<Result<LoggedInServer>> ServerLogin::log_in(
         }
         if (Clock::now() >= deadline) break;
     }
+    resolver_.forget(host, target.port);
     co_return last;
 }
 
 asio::awaitable<Result<void>> ServerLogin::send_cancel(
     ServerTarget target, protocol::CancelKey key, bool over_tls, Clock::time_point deadline
 ) {
-    std::string host = target.address.empty() ? target.host : target.address;
-    auto addresses = co_await resolve(threads_, std::move(host), target.port, deadline);
+    const std::string host = target.address.empty() ? target.host : target.address;
+    const auto max_age =
+        target.settings ? target.settings->dns_max_ttl : std::chrono::milliseconds::zero();
+    auto addresses = co_await resolver_.resolve(host, target.port, deadline, max_age);
     if (!addresses) co_return addresses.error();
     auto connecting = start_connect(addresses->front(), target);
     if (!connecting) co_return connecting.error();

@@ -62,7 +62,7 @@ struct LoggedInServer {
 class ServerLogin {
 public:
     // `threads` must outlive this; it must be joined before the io_context is destroyed.
-    explicit ServerLogin(asio::thread_pool& threads) : threads_(threads) {}
+    explicit ServerLogin(asio::thread_pool& threads) : threads_(threads), resolver_(threads) {}
 
     // Every address of the host is tried until one answers. An Error is the server's own
     // (its SQLSTATE and text) or says in ours what failed. Ends by `deadline`.
@@ -87,6 +87,7 @@ private:
     );
 
     asio::thread_pool& threads_;
+    HostResolver resolver_;
     protocol::ScramKeyCache key_cache_;
 };
 

@@ -75,7 +75,7 @@ bool ClientSession::check_header(char type, std::uint32_t length) {
         violation(fmt::format("invalid frontend message type {}", static_cast<unsigned char>(type)));
         return false;
     }
-    if (length < 4 || length > *limit) {
+    if (length < 4 || length > std::min(*limit, limits_->max_packet_size)) {
         violation(fmt::format("invalid message length {} of message type {}", length,
                               static_cast<unsigned char>(type)));
         return false;

@@ -4,6 +4,7 @@
 #include "pool/io/socket_address.h"
 #include "protocol/backend_messages.h"
 #include "protocol/message.h"
+#include "proxy/log.h"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -283,12 +284,12 @@ void Login::deliver(protocol::StartupMessage& startup, protocol::Settings settin
     if (settings_->log_connections) {
         spdlog::info(
             "C {}/{}@{}:{} login attempt: db={} user={} tls={}",
-            for_log(client.database),
-            for_log(client.user),
+            printable(client.database),
+            printable(client.user),
             client.address,
             client.port,
-            for_log(client.database),
-            for_log(client.user),
+            printable(client.database),
+            printable(client.user),
             client.tls_text.empty() ? "no" : client.tls_text
         );
     }
@@ -310,13 +311,13 @@ asio::awaitable<void> Login::refuse(protocol::Error error) {
     if (spoken_ && settings_->log_pooler_errors) {
         spdlog::warn(
             "C {}/{}@{}:{} closing because: {}{}{}",
-            for_log(request_.database),
-            for_log(request_.user),
+            printable(request_.database),
+            printable(request_.user),
             peer_.host(),
             peer_.port(),
-            for_log(error.message),
+            printable(error.message),
             error.detail.empty() ? "" : ": ",
-            for_log(error.detail)
+            printable(error.detail)
         );
     }
     if (in_handshake_ || error.code == sqlstate::connection_failure) co_return;
@@ -361,21 +362,6 @@ void ClientLogins::start(pool::Transport transport) {
 asio::awaitable<void> ClientLogins::serve(pool::Transport transport) {
     Login login(executor_, std::move(transport), policy_, authenticator_);
     co_await login.run();
-}
-
-std::string for_log(std::string_view text) {
-    constexpr std::size_t longest = 256;
-    std::string escaped;
-    for (const char c : text.substr(0, longest)) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (byte < 0x20 || byte >= 0x7f || c == '\\') {
-            escaped += fmt::format("\\x{:02x}", byte);
-        } else {
-            escaped.push_back(c);
-        }
-    }
-    if (text.size() > longest) escaped += "...";
-    return escaped;
 }
 
 }  // namespace weir::proxy

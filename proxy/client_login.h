@@ -94,8 +94,4 @@ private:
     std::size_t under_way_ = 0;
 };
 
-// A text of a client as it may stand in a log line: control characters, quotes and what is not
-// ASCII escaped, long ones cut.
-std::string for_log(std::string_view text);
-
 }  // namespace weir::proxy

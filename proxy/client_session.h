@@ -274,6 +274,7 @@ private:
     bool prelude_pending_ = false;  // settings or a check query went ahead of the group
     bool group_open_ = false;     // sent without a terminator: more of it follows, same server
     bool skip_to_sync_ = false;   // an error was answered here: ignore until Sync
+    bool own_failed_ = false;     // the last error was about a message of ours
     bool sync_owed_ = false;      // an injected message failed before a Query: Sync for it
     bool lease_fresh_ = false;    // nothing was sent to this server since it was lent
     bool resetting_settings_ = false;  // RESET ALL is under way

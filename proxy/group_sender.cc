@@ -20,6 +20,11 @@ namespace {
 // prepared statement has to be prepared anew.
 constexpr std::size_t retained_limit = 16 * 1024;
 
+// default_transaction_read_only and its kin are looked at when a transaction begins.
+bool acts_at_begin(std::string_view parameter_name) {
+    return parameter_name.starts_with("default_transaction_");
+}
+
 }  // namespace
 
 // What has to go before the group. False: it must be answered first, or another server is needed;
@@ -31,8 +36,11 @@ bool ClientSession::send_prelude(const Plan& plan) {
         lease_fresh_ = false;
         send_settings();
         guard_sequences(plan);
-        if (plan.own_sync_for_settings && !worker_.to_server().empty()) {
-            // PostgreSQL refuses such statements behind others of the same pipeline (25001).
+        const bool apart = plan.own_sync_for_settings ||
+                           std::any_of(injected_.begin(), injected_.end(), acts_at_begin);
+        if (apart && !worker_.to_server().empty()) {
+            // PostgreSQL refuses such statements behind others of the same pipeline (25001); and the
+            // transaction that a setting is for must not have begun with it.
             send_own_sync();
             prelude_pending_ = true;
             write_to_server();

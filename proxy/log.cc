@@ -6,6 +6,8 @@ namespace weir::proxy {
 
 namespace {
 
+constexpr std::size_t longest_text = 512;
+
 // Length of the UTF-8 sequence at the start of `text`, 0 if there is none.
 std::size_t utf8_length(std::string_view text) {
     const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
@@ -24,6 +26,8 @@ std::size_t utf8_length(std::string_view text) {
 
 std::string printable(std::string_view text) {
     std::string out;
+    const bool cut = text.size() > longest_text;
+    text = text.substr(0, longest_text);
     out.reserve(text.size());
     while (!text.empty()) {
         const auto length = utf8_length(text);
@@ -36,6 +40,7 @@ std::string printable(std::string_view text) {
         out.append(text.substr(0, length));
         text.remove_prefix(length);
     }
+    if (cut) out += "...";
     return out;
 }
 
@@ -48,6 +53,7 @@ std::string session_prefix(const ClientSession& session) {
 }
 
 void log_pin(const ClientSession& session, std::string_view reason, std::string_view detail) {
+    if (!spdlog::should_log(spdlog::level::debug)) return;
     spdlog::debug(
         "{} keeps its server: {} {}", session_prefix(session), reason, printable(detail)
     );

@@ -11,7 +11,8 @@ namespace weir::proxy {
 
 class ClientSession;
 
-// `text` with control characters, backslashes and bytes that are not UTF-8 as \xNN.
+// `text` with control characters, backslashes and bytes that are not UTF-8 as \xNN; "..." stands
+// for what is behind the first 512 bytes.
 std::string printable(std::string_view text);
 
 // "C-<id> database/user@address:port"

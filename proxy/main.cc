@@ -3,15 +3,13 @@
 #include "conf/machine.h"
 #include "conf/show.h"
 #include "conf/validate.h"
+#include "proxy/log_file.h"
 #include "proxy/server.h"
 #include "proxy/version.h"
 #include "router/pg_query_parser.h"
 
 #include <CLI/CLI.hpp>
 #include <openssl/crypto.h>
-#include <spdlog/async.h>
-#include <spdlog/sinks/basic_file_sink.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <csignal>
@@ -26,7 +24,6 @@ namespace {
 namespace conf = weir::conf;
 
 constexpr int exit_bad_configuration = 2;
-constexpr std::size_t log_queue = 8192;
 
 struct CommandLine {
     std::string config;
@@ -69,23 +66,6 @@ int run_on_file(const CommandLine& command) {
         std::cerr << path << ": ok\n";
     }
     return 0;
-}
-
-// One asynchronous logger; a slow disk drops old lines and never blocks a worker.
-void open_log(const conf::Settings& settings, const CommandLine& command) {
-    std::vector<spdlog::sink_ptr> sinks;
-    if (!command.quiet) sinks.push_back(std::make_shared<spdlog::sinks::stderr_sink_mt>());
-    if (!settings.logfile.empty()) {
-        sinks.push_back(std::make_shared<spdlog::sinks::basic_file_sink_mt>(settings.logfile));
-    }
-    spdlog::init_thread_pool(log_queue, 1);
-    auto logger = std::make_shared<spdlog::async_logger>(
-        "pgweir", sinks.begin(), sinks.end(), spdlog::thread_pool(),
-        spdlog::async_overflow_policy::overrun_oldest
-    );
-    logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %z [%P] %l %v");
-    logger->flush_on(spdlog::level::info);
-    spdlog::set_default_logger(std::move(logger));
 }
 
 // As many descriptors as the system allows; a warning if the limits configured may need more.
@@ -133,7 +113,7 @@ int serve(const CommandLine& command) {
     auto settings = std::move(*loaded.settings);
     settings.verbose = std::max(settings.verbose, command.verbose);
     try {
-        open_log(settings, command);
+        weir::proxy::open_log(settings, !command.quiet);
     } catch (const spdlog::spdlog_ex& e) {
         std::cerr << "error: logfile: " << e.what() << '\n';
         return exit_bad_configuration;

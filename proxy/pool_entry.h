@@ -16,6 +16,7 @@ struct SessionLimits {
     conf::PoolMode pool_mode = conf::PoolMode::transaction;
     bool defer_begin = true;
     std::size_t max_prepared_statements = 200;
+    std::uint32_t max_packet_size = 2147483647;  // bytes of one message of a client's
     std::string server_check_query;  // empty = none; ";" stands for an empty query
     pool::Duration server_check_delay{};
     std::string server_reset_query;

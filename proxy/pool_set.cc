@@ -40,6 +40,7 @@ SessionLimits session_limits(
     limits.pool_mode = conf::effective_pool_mode(settings, database, user);
     limits.defer_begin = settings.defer_begin;
     limits.max_prepared_statements = static_cast<std::size_t>(settings.max_prepared_statements);
+    limits.max_packet_size = static_cast<std::uint32_t>(settings.max_packet_size);
     limits.server_check_query =
         settings.server_check_query == "<empty>" ? ";" : settings.server_check_query;
     limits.server_check_delay = settings.server_check_delay;

@@ -7,6 +7,7 @@
 #include "pool/io/epoll_backend.h"
 #include "proxy/admin_console.h"
 #include "proxy/log.h"
+#include "proxy/log_file.h"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -191,6 +192,7 @@ asio::awaitable<void> Server::handle_signals() {
 // --- reload ---
 
 protocol::Result<void> Server::reload() {
+    reopen_log();
     auto loaded = conf::load_file(config_path_);
     for (const auto& warning : loaded.problems.warnings) spdlog::warn("{}", warning.to_string());
     if (!loaded.ok()) {

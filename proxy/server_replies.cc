@@ -147,7 +147,7 @@ void ClientSession::after_message() {
         dropped.push_back(*request);
         const bool ready_is_owed =
             request->request == Request::query || request->request == Request::function_call;
-        sync_owed_ |= ready_is_owed && request->reply == Reply::forward;
+        sync_owed_ |= ready_is_owed && request->reply == Reply::forward && own_failed_;
     }
     if (!dropped.empty()) undo_all(dropped);
     if (sync_owed_ && expected.needs_sync()) {
@@ -186,6 +186,8 @@ void ClientSession::on_error(
     }
     if (step.about) {
         const auto& failed = *step.about;
+        // The client cannot know of it: its Query must be answered without a Sync of its own.
+        own_failed_ = failed.reply == Reply::swallow;
         const bool on_purpose = failed.request == Request::parse &&
                                 failed.reply == Reply::swallow && failed.tag == failing_parse;
         if (on_purpose) return;
