@@ -8,6 +8,9 @@ weir_unit_test(proxy
 
 # Scripted conversations of ClientSessions on a MemoryBackend.
 add_executable(test_session
+    proxy_session_disorder_test.cc
+    proxy_session_lease_test.cc
+    proxy_session_names_test.cc
     proxy_session_settings_test.cc
     proxy_session_statements_test.cc
     proxy_session_test.cc

@@ -1,0 +1,331 @@
+// What happens between a request and the moment its server gets it: settings, check query, BEGIN
+// that was deferred, sequences, cancels, servers that die.
+#include "tests/unit/support/session_script.h"
+
+#include <doctest/doctest.h>
+
+using namespace weir;
+using namespace weir::test;
+using namespace std::chrono_literals;
+using pool::CloseReason;
+
+namespace {
+
+const std::string set_empty = "SET \"application_name\" TO ''";
+const auto refused = be::error("22023", "invalid value");
+const auto canceled = be::own_error("57014", "canceling statement due to user request");
+const auto aborted = be::own_error(
+    "25P02", "current transaction is aborted, commands ignored until end of transaction block"
+);
+
+std::string select(std::string_view what) {
+    return fe::query("select " + std::string(what));
+}
+
+std::string selected() {
+    return be::row("1") + be::complete("SELECT 1");
+}
+
+// The only server has the first client's application_name.
+SessionScript with_a_name(ScriptOptions options = {}) {
+    options.clients = {{}, {}};
+    SessionScript script{options};
+    const auto named = be::parameter_status("application_name", "x");
+    script.client_sends(fe::query("set application_name to x"))
+        .server_receives(fe::query("set application_name to x"))
+        .server_replies(be::complete("SET"), named, be::ready())
+        .client_receives(be::complete("SET"), named, be::ready())
+        .with_client(1);
+    return script;
+}
+
+// The check query is under way for the client's "select 2".
+SessionScript checked() {
+    ScriptOptions options;
+    options.limits.server_check_query = "select 'check'";
+    options.limits.server_check_delay = 30s;
+    SessionScript script{options};
+    script.time_passes(31s).client_sends(select("2")).server_receives(select("'check'"));
+    return script;
+}
+
+SessionScript& next_server_takes(SessionScript& script, const std::string& request) {
+    return script.client_receives("")
+        .client_lives()
+        .pool_has(0, 0, 1)
+        .server_opens()
+        .with_server(1)
+        .server_receives(request)
+        .server_replies(selected(), be::ready())
+        .client_receives(selected(), be::ready())
+        .pool_has(0, 1, 0);
+}
+
+}  // namespace
+
+TEST_CASE("Lease: a setting that fails ahead of a deferred BEGIN fails the transaction") {
+    auto script = with_a_name();
+    const auto group = fe::parse("", "select 1") + fe::bind("", "") + fe::execute() + fe::sync();
+    script.client_sends(fe::query("begin")).client_receives(be::complete("BEGIN"), be::ready('T'));
+    SUBCASE("Query") {
+        script.client_sends(select("1"))
+            .server_receives(fe::injected(set_empty), fe::injected("begin"), select("1"))
+            .server_replies(be::parse_complete(), be::bind_complete(), refused)
+            .client_receives(refused)
+            .server_receives(fe::sync())
+            .server_replies(be::ready())
+            .client_receives(be::ready('E'));
+    }
+    SUBCASE("extended query") {
+        script.client_sends(group)
+            .server_receives(fe::injected(set_empty), fe::injected("begin"), group)
+            .server_replies(be::parse_complete(), be::bind_complete(), refused, be::ready())
+            .client_receives(refused, be::ready('E'));
+    }
+    SUBCASE("what waits for its settings") {
+        script.client_sends(fe::query("vacuum"))
+            .server_receives(fe::injected(set_empty), fe::sync())
+            .server_replies(be::parse_complete(), be::bind_complete(), refused, be::ready())
+            .client_receives(be::own_error("22023", "invalid value"), be::ready('E'));
+    }
+    script.client_sends(select("2"))
+        .client_receives(aborted, be::ready('E'))
+        .client_sends(fe::query("commit"))
+        .client_receives(be::complete("ROLLBACK"), be::ready())
+        .server_receives("")
+        .client_lives();
+    script.play();
+}
+
+TEST_CASE("Lease: a server that is lost while it gets settings is replaced unseen") {
+    auto script = with_a_name();
+    script.client_sends(fe::query("vacuum")).server_receives(fe::injected(set_empty), fe::sync());
+    SUBCASE("without a word") {
+        script.server_ends().server_is_closed(CloseReason::server_closed);
+    }
+    SUBCASE("in the middle of its answer") {
+        script.server_replies(be::parse_complete(), "2")
+            .server_ends()
+            .server_is_closed(CloseReason::server_closed);
+    }
+    SUBCASE("with last words") {
+        script.server_replies(be::error("57P01", "terminating", "ProcessInterrupts", "FATAL"))
+            .server_ends()
+            .server_is_closed(CloseReason::server_closed);
+    }
+    SUBCASE("because it breaks the protocol") {
+        script.server_replies(be::row("1")).server_is_closed(CloseReason::protocol_violation);
+    }
+    next_server_takes(script, fe::query("vacuum"));
+    script.play();
+}
+
+TEST_CASE("Lease: a server that is lost during the check query is replaced unseen") {
+    auto script = checked();
+    SUBCASE("without a word") {
+        script.server_ends().server_is_closed(CloseReason::server_closed);
+    }
+    SUBCASE("in the middle of its answer") {
+        script.server_replies(be::row("1"))
+            .server_ends()
+            .server_is_closed(CloseReason::server_closed);
+    }
+    SUBCASE("with last words") {
+        script.server_replies(be::error("57P01", "terminating", "ProcessInterrupts", "FATAL"))
+            .server_ends()
+            .server_is_closed(CloseReason::server_closed);
+    }
+    SUBCASE("because it breaks the protocol") {
+        script.server_replies(be::bind_complete())
+            .server_is_closed(CloseReason::protocol_violation);
+    }
+    next_server_takes(script, select("2"));
+    script.play();
+}
+
+TEST_CASE("Lease: a server that is lost while it is asked for the welcome is replaced unseen") {
+    ScriptOptions options;
+    options.welcome_known = false;
+    SessionScript script{options};
+    script.server_receives(fe::sync())
+        .server_ends()
+        .client_receives("")
+        .client_lives()
+        .pool_has(0, 0, 1)
+        .server_opens()
+        .with_server(1)
+        .server_receives(fe::sync())
+        .server_replies(be::ready())
+        .client_receives(welcome_of(0))
+        .pool_has(0, 1, 0);
+    script.play();
+}
+
+TEST_CASE("Lease: a cancel during the check query stops the request, not the server") {
+    auto script = checked();
+    SUBCASE("the server answers") {
+        script.client_cancels()
+            .client_receives("")
+            .server_replies(selected(), be::ready())
+            .client_receives(canceled, be::ready())
+            .server_receives("")
+            .cancels_asked(0)
+            .server_is_kept()
+            .client_sends(select("3"))
+            .server_receives(select("3"))
+            .server_replies(selected(), be::ready())
+            .client_receives(selected(), be::ready());
+    }
+    SUBCASE("the server refuses") {
+        script.client_cancels()
+            .server_replies(be::error("XX000", "broken"), be::ready())
+            .client_receives(canceled, be::ready())
+            .server_is_closed(CloseReason::check_failed)
+            .cancels_asked(0)
+            .pool_has(0, 0, 0);
+    }
+    SUBCASE("the client has left") {
+        script.client_ends()
+            .server_receives(fe::sync())
+            .server_replies(selected(), be::ready(), be::ready())
+            .cancel_ends()
+            .server_is_kept();
+    }
+    script.play();
+}
+
+TEST_CASE("Lease: a cancel while settings are under way stops the request, not the server") {
+    auto script = with_a_name();
+    script.client_sends(fe::query("vacuum"), select("2"))
+        .server_receives(fe::injected(set_empty), fe::sync())
+        .client_cancels()
+        .server_replies(
+            be::injected_done(), be::parameter_status("application_name", ""), be::ready()
+        )
+        .client_receives(canceled, be::ready())
+        .cancels_asked(0)
+        // The next one has its settings already.
+        .server_receives(select("2"))
+        .server_replies(selected(), be::ready())
+        .client_receives(selected(), be::ready())
+        .server_is_kept();
+    script.play();
+}
+
+TEST_CASE("Lease: a server that dies right before it is granted is replaced unseen") {
+    ScriptOptions options;
+    options.clients = {{}, {}};
+    options.pool_size = 1;
+    // One that dies right after has got the request.
+    options.read_sizes = {pool::MemoryNetwork::unlimited};
+    options.stalls = false;
+    SessionScript script{options};
+    const auto last_words = be::error("57P01", "terminating", "ProcessInterrupts", "FATAL");
+    script.client_sends(select("1"))
+        .server_receives(select("1"))
+        .with_client(1)
+        .client_sends(select("2"))
+        .pool_has(1, 0, 1)
+        .does("the server answers and dies",
+              [last_words](ScriptWorld& world) {
+                  world.network->send(world.servers[0], selected() + be::ready() + last_words);
+                  world.network->end(world.servers[0]);
+              })
+        .with_client(0)
+        .check("the first client has its answer",
+               [](ScriptWorld& world) {
+                   return world.network->received(world.clients[0]).starts_with(
+                       selected() + be::ready()
+                   );
+               })
+        .server_is_closed(CloseReason::server_closed)
+        .with_client(1);
+    next_server_takes(script, select("2"));
+    script.play();
+}
+
+TEST_CASE("Lease: a cancel while a large message is half here and waits for a server") {
+    ScriptOptions options;
+    options.clients = {{}, {}};
+    options.pool_size = 1;
+    options.read_sizes = {60'000, pool::MemoryNetwork::unlimited};
+    SessionScript script{options};
+    script.client_sends(select("1"))
+        .server_receives(select("1"))
+        .with_client(1);
+    const auto big = fe::query("select '" + std::string(400'000, 'x') + "'");
+    const auto group = fe::bind("", "", {std::string(400'000, 'x')}) + fe::execute() + fe::sync();
+    std::string request;
+    SUBCASE("Query") { request = big; }
+    SUBCASE("Bind") { request = group; }
+    script.client_sends(request.substr(0, 100'000))
+        .pool_has(1, 0, 1)
+        .client_cancels()
+        .pool_has(1, 0, 0)
+        .client_sends(request.substr(100'000), select("3"))
+        .client_receives(canceled, be::ready())
+        .client_lives()
+        .pool_has(1, 0, 1)
+        .with_client(0)
+        .server_replies(selected(), be::ready())
+        .client_receives(selected(), be::ready())
+        .with_client(1)
+        .server_receives(select("3"))
+        .server_replies(selected(), be::ready())
+        .client_receives(selected(), be::ready())
+        .server_is_kept();
+    script.play();
+}
+
+TEST_CASE("Lease: nobody sees what another client's sequences gave") {
+    ScriptOptions options;
+    options.clients = {{}, {}};
+    SessionScript script{options};
+    const auto discard = fe::injected("DISCARD SEQUENCES");
+    const auto discarded = be::injected_done("DISCARD SEQUENCES");
+    const auto next = select("nextval('s')");
+    script.client_sends(next)
+        .server_receives(next)
+        .server_replies(selected(), be::ready())
+        .client_receives(selected(), be::ready())
+        .pool_has(0, 1, 0);
+    SUBCASE("by lastval()") {
+        const auto undefined = be::error("55000", "lastval is not yet defined in this session");
+        script.with_client(1)
+            .client_sends(select("lastval()"))
+            .server_receives(discard, select("lastval()"))
+            .server_replies(discarded, undefined, be::ready())
+            .client_receives(undefined, be::ready())
+            .server_is_kept();
+    }
+    SUBCASE("by a function that calls it where nobody sees it") {
+        script.with_client(1)
+            .client_sends(select("last_number()"))
+            .server_receives(discard, select("last_number()"))
+            .server_replies(discarded, selected(), be::ready())
+            .client_receives(selected(), be::ready())
+            // Such a function may have left anything behind.
+            .pool_has(1, 0, 0);
+    }
+    SUBCASE("its own is there") {
+        script.client_sends(select("lastval()"))
+            .server_receives(select("lastval()"))
+            .server_replies(selected(), be::ready())
+            .client_receives(selected(), be::ready())
+            .server_is_kept();
+    }
+    SUBCASE("not after another client's either") {
+        script.with_client(1)
+            .client_sends(next)
+            .server_receives(next)
+            .server_replies(selected(), be::ready())
+            .client_receives(selected(), be::ready())
+            .with_client(0)
+            .client_sends(select("lastval()"))
+            .server_receives(discard, select("lastval()"))
+            .server_replies(discarded, selected(), be::ready())
+            .client_receives(selected(), be::ready())
+            .server_is_kept();
+    }
+    script.play();
+}
