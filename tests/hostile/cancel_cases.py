@@ -68,6 +68,26 @@ def right_key(world):
         assert client.query("rollback").tags == ["ROLLBACK"]
 
 
+@case("cancel-while-waiting")
+def cancel_of_a_waiter(world):
+    """Who waits for a server has no query that runs: the queue gives him up, and nobody else."""
+    with world.weir.connect(database="one") as owner, \
+            world.weir.connect(database="one") as waiter, \
+            world.weir.connect(database="one") as next_one:
+        owner.query("begin")
+        waiter.send(query("select 'waited'"))
+        time.sleep(0.1)
+        next_one.send(query("select 'next'"))
+        time.sleep(0.1)
+        assert cancel(world, waiter) == b""
+        reply = waiter.collect()
+        assert reply.sqlstate == "57014" and reply.status == "I", reply
+        assert owner.query("select 'mine'").value == "mine"
+        owner.query("commit")
+        assert next_one.collect().value == "next"
+        assert waiter.query("select 'lives'").value == "lives"
+
+
 @case("cancel-after-done-hits-no-one")
 def late_cancel(world):
     """On one server: whoever cancels late must not hit the one who has it now."""

@@ -110,22 +110,27 @@ class FakeServer:
         self.listener.close()
 
 
+def converse(connection, server, nasty):
+    """Lets in and answers; `nasty(connection, server)` answers a Query with "nasty" in it."""
+    connection.send(WELCOME)
+    while True:
+        kind, body = connection.message()
+        if kind == "X":
+            return
+        if kind == "Q" and b"nasty" in body:
+            nasty(connection, server)
+        elif kind == "Q":
+            connection.send(result("good"))
+        elif kind in "PBDE":
+            connection.send({"P": frame("1"), "B": frame("2"), "D": frame("n"),
+                             "E": frame("C", b"SET\0")}[kind])
+        elif kind == "S":
+            connection.send(READY)
+
+
 def answers(nasty):
-    """A server that is good until a Query with "nasty" in it, which `nasty` is sent for."""
+    """A server that is good until a Query with "nasty" in it, which `nasty` is called for."""
     def behaviour(connection, server):
         connection.startup()
-        connection.send(WELCOME)
-        while True:
-            kind, body = connection.message()
-            if kind == "X":
-                return
-            if kind == "Q" and b"nasty" in body:
-                nasty(connection, server)
-            elif kind == "Q":
-                connection.send(result("good"))
-            elif kind in "PBDE":
-                connection.send({"P": frame("1"), "B": frame("2"), "D": frame("n"),
-                                 "E": frame("C", b"SET\0")}[kind])
-            elif kind == "S":
-                connection.send(READY)
+        converse(connection, server, nasty)
     return behaviour

@@ -14,7 +14,7 @@ import time
 import traceback
 
 import registry
-from expectations import EXPECTATIONS, NOT_APPLICABLE
+from expectations import EXPECTATIONS, NOT_YET
 from world import World
 
 # Each registers its cases.
@@ -45,8 +45,8 @@ def parse_arguments():
 def check_table():
     """Every expectation has a function or a reason, and nothing else has."""
     names = [name for _, name, _ in EXPECTATIONS]
-    missing = [n for n in names if n not in registry.CASES and n not in NOT_APPLICABLE]
-    unknown = [n for n in registry.CASES if n not in names or n in NOT_APPLICABLE]
+    missing = [n for n in names if n not in registry.CASES and n not in NOT_YET]
+    unknown = [n for n in registry.CASES if n not in names or n in NOT_YET]
     if missing or unknown or len(names) != len(set(names)):
         sys.exit(f"the table does not fit the functions: missing {missing}, unknown {unknown}")
 
@@ -74,11 +74,11 @@ def run_case(world, case, direct):
 
 
 def run_all(world, arguments):
-    passed = failed = not_applicable = 0
+    passed = failed = not_yet = 0
     for name, expectation in chosen(arguments):
-        if name in NOT_APPLICABLE:
-            print(f"n/a   {name}: {NOT_APPLICABLE[name]}", flush=True)
-            not_applicable += 1
+        if name in NOT_YET:
+            print(f"later {name}: {NOT_YET[name]}", flush=True)
+            not_yet += 1
             continue
         start = time.monotonic()
         try:
@@ -95,7 +95,7 @@ def run_all(world, arguments):
             more = f" [{note}]" if note else ""
             print(f"ok    {name} ({time.monotonic() - start:.1f} s): {expectation}{more}",
                   flush=True)
-    return passed, failed, not_applicable
+    return passed, failed, not_yet
 
 
 def main():
@@ -103,19 +103,19 @@ def main():
     check_table()
     if arguments.list:
         for group, name, expectation in EXPECTATIONS:
-            print(f"{group}: {name}: {NOT_APPLICABLE.get(name, expectation)}")
+            print(f"{group}: {name}: {NOT_YET.get(name, expectation)}")
         return 0
     if not os.access(os.environ.get("WEIR_BINARY", ""), os.X_OK):
         sys.exit("WEIR_BINARY must name the program")
     world = World(direct=arguments.direct)
     try:
-        passed, failed, not_applicable = run_all(world, arguments)
+        passed, failed, not_yet = run_all(world, arguments)
     finally:
         problems = world.stop()
     for problem in problems:
         failed += 1
         print(f"FAIL  at the end: {problem}")
-    print(f"{passed} passed, {failed} failed, {not_applicable} not applicable")
+    print(f"{passed} passed, {failed} failed, {not_yet} not yet")
     if passed + failed == 0:
         print("no case was run")
     return 1 if failed or passed == 0 else 0
