@@ -258,7 +258,7 @@ EventLoop::Slot* EventLoop::find(std::uint64_t key) {
     const auto index = index_of(key);
     if (index >= slots_.size()) return nullptr;
     auto& slot = *slots_[index];
-    return slot.used && slot.generation == key >> 32 ? &slot : nullptr;
+    return slot.used && key_of(index, slot.generation) == key ? &slot : nullptr;
 }
 
 void EventLoop::free_slot(std::uint64_t key) {
