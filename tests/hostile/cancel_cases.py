@@ -74,7 +74,9 @@ def cancel_of_a_waiter(world):
     with world.weir.connect(database="one") as owner, \
             world.weir.connect(database="one") as waiter, \
             world.weir.connect(database="one") as next_one:
+        # A lone BEGIN takes no server yet.
         owner.query("begin")
+        assert owner.query("select 'has one'").value == "has one"
         waiter.send(query("select 'waited'"))
         time.sleep(0.1)
         next_one.send(query("select 'next'"))
