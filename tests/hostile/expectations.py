@@ -250,8 +250,8 @@ SERVERS = group("Hostile or broken servers", {
     "server-rows-while-idle": IDLE_NONSENSE,
     "server-bytes-after-ready": IDLE_NONSENSE,
     "server-notifications-while-idle": "given to no client, bounded memory",
-    "server-silent-in-query": "the client leaves: the server is given up after "
-                              "cancel_wait_timeout, the next client gets another one",
+    "server-silent-in-query": "the client leaves: the server is cancelled, given up after "
+                              "10 s, the next client gets another one",
     "server-silent-after-login": "client_login_timeout holds, the server is given up, pgweir "
                                  "can be stopped",
     "server-scram-iterations": NO_LOGIN + "; bounded work",

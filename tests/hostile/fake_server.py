@@ -41,6 +41,10 @@ def result(text):
     return row_description() + row(text) + frame("C", b"SELECT 1\0") + READY
 
 
+class CancelRequest(Exception):
+    """The connection was for a cancel request; it is closed without an answer."""
+
+
 class Connection(Client):
     """The server's end: reads what pgweir sends."""
 
@@ -64,7 +68,7 @@ class Connection(Client):
                 if tls_answer != b"N":
                     return packet
             elif code == CANCEL_CODE:
-                raise Closed("a cancel request")
+                raise CancelRequest
             else:
                 return packet
 
@@ -75,11 +79,12 @@ class FakeServer:
     def __init__(self, behaviour):
         self.behaviour = behaviour
         self.connections = 0
+        self.cancels = 0  # cancel requests; not among the connections
         self.ends = 0     # connections that pgweir has closed, as they have noticed
         self.failures = []
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self.listener.getsockname()[1]
-        self.stopping = False
+        self.lock = threading.Lock()
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
@@ -88,7 +93,8 @@ class FakeServer:
                 accepted, _ = self.listener.accept()
             except OSError:
                 return
-            self.connections += 1
+            with self.lock:
+                self.connections += 1
             threading.Thread(target=self.serve, args=(accepted,), daemon=True).start()
 
     def serve(self, accepted):
@@ -98,13 +104,21 @@ class FakeServer:
             connection.socket.settimeout(30)
             while connection.socket.recv(65536):
                 pass
-            self.ends += 1
+            self.ended()
+        except CancelRequest:
+            with self.lock:
+                self.cancels += 1
+                self.connections -= 1
         except (Closed, OSError):
-            self.ends += 1
+            self.ended()
         except Exception as problem:
             self.failures.append(repr(problem))
         finally:
             connection.close()
+
+    def ended(self):
+        with self.lock:
+            self.ends += 1
 
     def stop(self):
         self.listener.close()
