@@ -27,6 +27,13 @@ public:
     );
     // The next resolve() asks again: none of the addresses answered.
     void forget(const std::string& host, int port) { known_.erase({host, port}); }
+    // Calls visit(host, age, addresses) for each answer that is known.
+    template <class Visit>
+    void for_each_known(Visit&& visit) const {
+        for (const auto& [key, answer] : known_) {
+            visit(key.first, Clock::now() - answer.since, answer.addresses);
+        }
+    }
 
 private:
     struct Answer {

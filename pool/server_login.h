@@ -77,6 +77,8 @@ public:
         ServerTarget target, protocol::CancelKey key, bool over_tls, Clock::time_point deadline
     );
 
+    const HostResolver& resolver() const { return resolver_; }
+
 private:
     asio::awaitable<protocol::Result<LoggedInServer>> log_in_at(
         const ServerTarget& target,

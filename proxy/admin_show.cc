@@ -49,6 +49,22 @@ Rows show_version(const ShowContext&) {
     return {{"PgBouncer 1.25.2 (pgweir " + std::string(version()) + ")"}};
 }
 
+// `ttl`: seconds until the name is looked up again.
+Rows show_dns_hosts(const ShowContext& context) {
+    Rows rows;
+    const auto keep = context.server.settings().dns_max_ttl;
+    const auto add = [&](const std::string& host, auto age, const auto& addresses) {
+        const auto left = std::chrono::duration_cast<std::chrono::seconds>(keep - age).count();
+        std::string list;
+        for (const auto& address : addresses) {
+            list.append(list.empty() ? "" : ",").append(address.host());
+        }
+        rows.push_back({host, std::max<std::int64_t>(left, 0), list});
+    };
+    context.server.pools().resolver().for_each_known(add);
+    return rows;
+}
+
 Rows show_nothing(const ShowContext&) {
     return {};
 }
@@ -100,8 +116,8 @@ const std::vector<ShowCommand>& show_commands() {
          show_config},
         {"databases", databases_columns(), show_databases},
         {"help", {}, show_nothing},
-        // There is no cache of names: each new server connection asks the resolver.
-        {"dns_hosts", {{"hostname", text}, {"ttl", int8}, {"addrs", text}}, show_nothing},
+        {"dns_hosts", {{"hostname", text}, {"ttl", int8}, {"addrs", text}}, show_dns_hosts},
+        // Zones are not asked for their serial.
         {"dns_zones", {{"zonename", text}, {"serial", int8}, {"count", int4}}, show_nothing},
         {"lists", {{"list", text}, {"items", int4}}, show_lists},
         {"mem",
@@ -118,6 +134,7 @@ const std::vector<ShowCommand>& show_commands() {
           {"sv_active_cancel", int4},
           {"sv_login", int4}},
          show_nothing},
+        {"pins", pins_columns(), show_pins, true},
         {"pools", pools_columns(), show_pools},
         {"servers", socket_columns(), show_servers, true},
         {"state", {{"key", text}, {"value", text}}, show_state},
@@ -151,7 +168,7 @@ bool is_pretended_parameter(std::string_view name) {
 
 std::string_view help_text() {
     return "\n\tSHOW HELP|CONFIG|DATABASES|POOLS|CLIENTS|SERVERS|USERS|VERSION\n"
-           "\tSHOW PEERS|PEER_POOLS\n"
+           "\tSHOW PEERS|PEER_POOLS|PINS\n"
            "\tSHOW LISTS|MEM|STATE\n"
            "\tSHOW DNS_HOSTS|DNS_ZONES\n"
            "\tSHOW STATS|STATS_TOTALS|STATS_AVERAGES|TOTALS\n"

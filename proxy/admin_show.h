@@ -2,7 +2,7 @@
 //
 //   admin_show.cc           which there are; what is small
 //   admin_show_pools.cc     POOLS, DATABASES, USERS, LISTS, MEM
-//   admin_show_sessions.cc  CLIENTS, SERVERS
+//   admin_show_sessions.cc  CLIENTS, SERVERS, PINS
 //   admin_show_stats.cc     STATS and its like
 #pragma once
 
@@ -44,6 +44,8 @@ std::string_view help_text();
 Columns socket_columns();
 std::vector<Row> show_clients(const ShowContext& context);
 std::vector<Row> show_servers(const ShowContext& context);
+Columns pins_columns();
+std::vector<Row> show_pins(const ShowContext& context);
 
 Columns pools_columns();
 std::vector<Row> show_pools(const ShowContext& context);

@@ -179,6 +179,40 @@ std::vector<Row> show_clients(const ShowContext& context) {
     return rows;
 }
 
+// Ours: who keeps a server beyond its transactions, and why.
+Columns pins_columns() {
+    return {
+        {"id", int4},
+        {"user", text},
+        {"database", text},
+        {"addr", text},
+        {"port", int4},
+        {"application_name", text},
+        {"reason", text},
+        {"detail", text},
+        {"link", text},
+    };
+}
+
+std::vector<Row> show_pins(const ShowContext& context) {
+    std::vector<Row> rows;
+    for (const auto& view : context.sessions) {
+        if (view.pin.empty()) continue;
+        rows.push_back({
+            id_shown(view.id),
+            view.user,
+            view.database,
+            view.address,
+            std::int64_t{view.port},
+            view.application_name,
+            std::string(view.pin),
+            view.pin_detail,
+            view.server_id == 0 ? std::string() : server_pointer(view.server_id),
+        });
+    }
+    return rows;
+}
+
 std::vector<Row> show_servers(const ShowContext& context) {
     std::map<std::uint64_t, const SessionView*> clients;
     for (const auto& view : context.sessions) {

@@ -317,6 +317,7 @@ SessionView ClientSession::view() const {
     view.application_name = parameters_->value("application_name");
     view.state = waiting_ ? "waiting" : server_ != nullptr ? "active" : "idle";
     view.pin = pin_ == router::PinReason::none ? "" : router::text(pin_);
+    view.pin_detail = pin_detail_;
     view.connected = connected_at_;
     view.request = request_at_;
     if (waiting_) view.wait = worker_.loop().now() - waiter_.since;

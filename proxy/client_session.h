@@ -49,7 +49,8 @@ struct SessionView {
     std::string user, database, address, local_address, tls, application_name;
     int port = 0, local_port = 0;
     std::string_view state;
-    std::string_view pin;
+    std::string_view pin;   // why it keeps its server, empty if it does not
+    std::string pin_detail;  // the name this hangs on, if there is one
     pool::TimePoint connected{}, request{};
     pool::Duration wait{};
     std::uint64_t server_id = 0;

@@ -67,6 +67,7 @@ public:
 
     // The last login to the servers of this pool failed with this, and no server is left.
     std::optional<protocol::Error> login_failure(const PoolEntry& entry) const;
+    const pool::HostResolver& resolver() const { return login_.resolver(); }
 
 private:
     // Logins to one pool's servers: failures, and when the next may be tried.

@@ -135,6 +135,18 @@ TEST_CASE("who is no admin is kept out, who may see only cannot act") {
     CHECK(client.value("select 1") == "1");
 }
 
+TEST_CASE("SHOW PINS says who keeps a server, and why" * ours_only()) {
+    const Fixture fixture;
+    Pg console = fixture.proxy.console();
+    CHECK(console.exec("SHOW PINS").rows() == 0);
+    Pg client = fixture.connect("application_name=keeper");
+    client.exec("create temporary table kept (a int)");
+    const Result pins = console.exec("SHOW PINS");
+    REQUIRE(pins.rows() == 1);
+    CHECK(pins.value(0, 5) == "keeper");
+    CHECK(pins.value(0, 6) == "temporary object");
+}
+
 TEST_CASE("the console speaks the extended protocol, described and binary" * ours_only()) {
     const Fixture fixture;
     RawClient console = RawClient::tcp(fixture.proxy.port());
