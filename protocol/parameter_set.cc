@@ -216,30 +216,39 @@ std::vector<std::string> split_identifiers(std::string_view list, bool& valid) {
     }
 }
 
-std::string set_statement(std::string_view name, std::string_view value) {
-    // A custom name has parts that are quoted one by one: "app"."tenant".
-    std::string out = "SET ";
+namespace {
+
+// A custom name has parts that are quoted one by one: "app"."tenant".
+std::string quoted_parameter(std::string_view name) {
+    std::string out;
     std::size_t from = 0;
     for (;;) {
         const auto dot = name.find('.', from);
         out += quote_identifier(name.substr(from, dot - from));
-        if (dot == std::string_view::npos) break;
+        if (dot == std::string_view::npos) return out;
         out.push_back('.');
         from = dot + 1;
     }
-    out += " TO ";
-    if (is_identifier_list(name)) {
-        bool valid = false;
-        const auto names = split_identifiers(value, valid);
-        if (valid && !names.empty()) {
-            for (std::size_t i = 0; i < names.size(); ++i) {
-                if (i > 0) out += ", ";
-                out += quote_literal(names[i]);
-            }
-            return out;
-        }
+}
+
+}  // namespace
+
+std::string set_statement(std::string_view name, std::string_view value) {
+    auto out = "SET " + quoted_parameter(name) + " TO ";
+    if (!is_identifier_list(name)) return out + quote_literal(value);
+    bool valid = false;
+    const auto names = split_identifiers(value, valid);
+    if (!valid || names.empty()) {
+        // SET would take it for one name; set_config takes the text as the start-up packet does,
+        // and refuses what is no list.
+        return "SELECT pg_catalog.set_config(" + quote_literal(name) + ", " +
+               quote_literal(value) + ", false)";
     }
-    return out + quote_literal(value);
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        if (i > 0) out += ", ";
+        out += quote_literal(names[i]);
+    }
+    return out;
 }
 
 std::vector<std::string> statements_between(
@@ -254,11 +263,7 @@ std::vector<std::string> statements_between(
     std::vector<std::string> statements;
     const auto reset = [&](std::string_view name) {
         changed_names.emplace_back(name);
-        statements.push_back(set_statement(name, ""));
-        auto& text = statements.back();
-        // The same quoting of the name, without a value.
-        text.replace(0, 3, "RESET");
-        text.resize(text.rfind(" TO "));
+        statements.push_back("RESET " + quoted_parameter(name));
     };
     for (const auto& parameter : server.parameters()) {
         if (!parameter.reported && client.find(parameter.name) == nullptr &&

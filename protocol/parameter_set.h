@@ -54,7 +54,8 @@ std::vector<std::string> statements_between(
     const ParameterSet& server, const ParameterSet& client,
     const std::vector<std::string>& uncertain, std::vector<std::string>& changed_names
 );
-// `SET name TO value` with both quoted so that nothing in them can be executed.
+// `SET name TO value`, or the same by set_config, with both quoted so that nothing in them can be
+// executed.
 std::string set_statement(std::string_view name, std::string_view value);
 // A string constant that means `text` whatever standard_conforming_strings is.
 std::string quote_literal(std::string_view text);

@@ -281,18 +281,6 @@ void Login::deliver(protocol::StartupMessage& startup, protocol::Settings settin
     client.owner = request_.owner;
     client.tls_text = pool::tls_text(stream_.transport());
     client.permit = std::move(permit_);
-    if (settings_->log_connections) {
-        spdlog::info(
-            "C {}/{}@{}:{} login attempt: db={} user={} tls={}",
-            printable(client.database),
-            printable(client.user),
-            client.address,
-            client.port,
-            printable(client.database),
-            printable(client.user),
-            client.tls_text.empty() ? "no" : client.tls_text
-        );
-    }
     client.transport = stream_.release();
     policy_.deliver(std::move(client));
 }

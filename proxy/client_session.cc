@@ -259,7 +259,7 @@ void ClientSession::finish(std::string_view reason) {
     phase_ = Phase::ended;
     if (limits_->log_disconnections) {
         const auto age = worker_.loop().now() - connected_at_;
-        log_session(*this, "closing because: {} (age={}s)", reason,
+        log_session(*this, "closing because: {} (age={}s)", printable_without_passwords(reason),
                     std::chrono::duration_cast<std::chrono::seconds>(age).count());
     }
     flush_passed();
@@ -286,7 +286,9 @@ void ClientSession::finish(std::string_view reason) {
 
 void ClientSession::finish_with(const protocol::Error& error) {
     if (phase_ == Phase::ended) return;
-    if (limits_->log_pooler_errors) log_session(*this, "pooler error: {}", error.message);
+    if (limits_->log_pooler_errors) {
+        log_session(*this, "pooler error: {}", printable_without_passwords(error.message));
+    }
     // An answer that was passed on in part cannot be followed by an error.
     flush_passed();
     if (reply_left_ == 0) protocol::write_error(error, worker_.to_client());

@@ -2,6 +2,8 @@
 
 #include "proxy/client_session.h"
 
+#include <algorithm>
+
 namespace weir::proxy {
 
 namespace {
@@ -42,6 +44,26 @@ std::string printable(std::string_view text) {
     }
     if (cut) out += "...";
     return out;
+}
+
+std::string printable_without_passwords(std::string_view text) {
+    constexpr std::string_view mark = "password=";
+    std::string out;
+    while (!text.empty()) {
+        const auto found = std::search(
+            text.begin(), text.end(), mark.begin(), mark.end(),
+            [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; }
+        );
+        if (found == text.end()) break;
+        const auto end = static_cast<std::size_t>(found - text.begin()) + mark.size();
+        out.append(text.substr(0, end)).append("***");
+        text.remove_prefix(end);
+        // A quoted value may have spaces in it.
+        const bool quoted = !text.empty() && text.front() == '\'';
+        const auto stop = text.find_first_of(quoted ? "'" : " \t\r\n;,&", quoted ? 1 : 0);
+        text.remove_prefix(std::min(stop == text.npos ? text.size() : stop, text.size()));
+    }
+    return printable(out.append(text));
 }
 
 std::string session_prefix(const ClientSession& session) {

@@ -15,6 +15,9 @@ class ClientSession;
 // for what is behind the first 512 bytes.
 std::string printable(std::string_view text);
 
+// The same with what stands behind "password=" left out: for texts that others have made.
+std::string printable_without_passwords(std::string_view text);
+
 // "C-<id> database/user@address:port"
 std::string session_prefix(const ClientSession& session);
 

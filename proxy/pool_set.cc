@@ -318,7 +318,7 @@ asio::awaitable<bool> run_connect_query(
         const auto body = as_bytes(message->body);
         if (message->type == protocol::backend::error_response) {
             if (const auto error = protocol::parse_error_response(body)) {
-                spdlog::warn("connect_query failed: {}", printable(error->message));
+                spdlog::warn("connect_query failed: {}", printable_without_passwords(error->message));
             }
         } else if (message->type == protocol::backend::parameter_status) {
             if (const auto status = protocol::parse_parameter_status(body)) {
@@ -400,7 +400,7 @@ void PoolSet::open_failed(PoolEntry& entry, const protocol::Error& error) {
     attempts.next = now + pause;
     spdlog::warn(
         "{}/{}: login to the server failed: {} ({})", printable(pool.name().database),
-        printable(pool.name().user), printable(error.message), error.code.text()
+        printable(pool.name().user), printable_without_passwords(error.message), error.code.text()
     );
     const auto counts = pool.counts(now);
     const bool alone = counts.idle + counts.active + counts.opening == 0;

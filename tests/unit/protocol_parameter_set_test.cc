@@ -25,6 +25,16 @@ Texts between(std::vector<Parameter> server, std::vector<Parameter> client, Text
 
 // One statement, a name of quoted parts, strings behind TO: nothing that could run.
 bool is_harmless_set(std::string_view sql) {
+    constexpr std::string_view function = "SELECT pg_catalog.set_config(";
+    if (sql.starts_with(function)) {
+        SqlLexer arguments(sql.substr(function.size()));
+        if (arguments.next().kind != TokenKind::string || arguments.next().text != "," ||
+            arguments.next().kind != TokenKind::string || arguments.next().text != "," ||
+            !is_word(arguments.next().text, "false") || arguments.next().text != ")") {
+            return false;
+        }
+        return arguments.next().kind == TokenKind::end;
+    }
     SqlLexer lexer(sql);
     if (!is_word(lexer.next().text, "set")) return false;
     auto token = lexer.next();
@@ -144,10 +154,13 @@ TEST_CASE("set_statement: lists of identifiers one by one, other lists as one te
           "SET \"search_path\" TO '$user', 'public'");
     CHECK(set_statement("Search_Path", "A,\"B\" , \"c\"\"d\"") ==
           "SET \"Search_Path\" TO 'a', 'B', 'c\"d'");
-    CHECK(set_statement("search_path", "") == "SET \"search_path\" TO ''");
+    CHECK(set_statement("search_path", "") ==
+          "SELECT pg_catalog.set_config('search_path', '', false)");
     // What is no list is for PostgreSQL to refuse, in one string.
-    CHECK(set_statement("search_path", "a,") == "SET \"search_path\" TO 'a,'");
-    CHECK(set_statement("search_path", "\"a") == "SET \"search_path\" TO '\"a'");
+    CHECK(set_statement("search_path", "a,") ==
+          "SELECT pg_catalog.set_config('search_path', 'a,', false)");
+    CHECK(set_statement("search_path", "\"a") ==
+          "SELECT pg_catalog.set_config('search_path', '\"a', false)");
     CHECK(set_statement("DateStyle", "ISO, DMY") == "SET \"DateStyle\" TO 'ISO, DMY'");
     CHECK(set_statement("temp_tablespaces", "a, b") == "SET \"temp_tablespaces\" TO 'a', 'b'");
 }
