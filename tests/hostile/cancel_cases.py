@@ -4,7 +4,7 @@ import os
 import time
 
 from registry import case
-from wire import Client, cancel_request, query
+from wire import Client, cancel_request, patience, query
 from world import wait_until
 
 
@@ -63,7 +63,7 @@ def right_key(world):
             assert cancel(world, client) == b""
             reply = client.collect()
             assert reply.sqlstate == "57014", reply
-            assert time.monotonic() - start < 5
+            assert time.monotonic() - start < 5 * patience()
         assert reply.status == "E", reply
         assert client.query("rollback").tags == ["ROLLBACK"]
 

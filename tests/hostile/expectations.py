@@ -195,6 +195,8 @@ LEAKS = group("Leaks from one client to the next", {
 
 LEAVING = group("Clients that leave", {
     "txn-disconnect-rolls-back": "gone in a transaction: no open transaction, no lock, no row",
+    "txn-disconnect-settings": "gone in a transaction 40 times on a server that had others' "
+                               "settings: none is seen, the costs do not grow",
     "txn-rst-mid-query": "gone while a query runs: cancelled within 6 s, no dirty server",
     "txn-failed-state-kept": "22012 and status E, then 25P02, COMMIT rolls back",
     "txn-disconnect-failed-xact": "gone in a failed transaction: the next client is clean",

@@ -3,7 +3,7 @@
 import time
 
 from registry import MEBIBYTE, case, fails
-from wire import COPY_DONE, SYNC, TERMINATE, copy_data, copy_fail, query
+from wire import COPY_DONE, SYNC, TERMINATE, copy_data, copy_fail, patience, query
 from world import wait_until
 
 LOCK = "select 1 from pg_locks where relation = 'item'::regclass and granted"
@@ -47,6 +47,27 @@ def disconnect_rolls_back(world):
     assert kept(world) == before
 
 
+@case("txn-disconnect-settings")
+def disconnect_with_settings(world):
+    """What was brought to the server goes with the transaction: brought again, once, each time."""
+    settings = {"search_path": "pg_catalog", "work_mem": "77MB", "TimeZone": "Asia/Tokyo"}
+    probe = ("select current_setting('search_path'), current_setting('work_mem'), "
+             "current_setting('TimeZone')")
+    with world.cluster.connect() as direct:
+        expected = direct.query(probe).rows
+    with world.weir.connect(database="one", **settings) as first:
+        assert first.query(probe).rows == [list(settings.values())]
+    start = time.monotonic()
+    for how in ("terminate", "close", "reset", "close") * 10:
+        client = world.weir.connect(database="one")
+        client.query("begin")
+        assert client.query(probe).rows == expected
+        leave(client, how)
+        assert time.monotonic() - start < 5 * patience(), "it takes longer and longer"
+    with world.weir.connect(database="one") as other:
+        assert other.query(probe).rows == expected
+
+
 @case("txn-rst-mid-query")
 def rst_mid_query(world):
     for how in ("reset", "close", "terminate"):
@@ -61,7 +82,7 @@ def rst_mid_query(world):
         nothing_open(world)
         with world.weir.connect(database="one") as other:
             assert other.query("select payload from item where id = 7").value[0] == "x"
-        assert time.monotonic() - start < 6, "the query went on"
+        assert time.monotonic() - start < 6 * patience(), "the query went on"
 
 
 @case("txn-failed-state-kept", direct=True)

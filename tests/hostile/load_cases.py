@@ -1,6 +1,5 @@
 """Load and resources: what costs the attacker little and must not cost the others much."""
 
-import os
 import signal
 import socket
 import ssl
@@ -13,7 +12,7 @@ from console_cases import console_login
 from expectations import sqlstates
 from registry import MEBIBYTE, case, closes
 from startup_cases import start_tls, tls_context
-from wire import SYNC, Client, bind, execute, frame, parse, query
+from wire import SYNC, Client, bind, execute, frame, parse, patience, query
 from world import PASSWORD, wait_until
 
 
@@ -47,7 +46,7 @@ def tls_handshakes(world):
             time.sleep(0.005)
         assert client.query("commit").tags == ["COMMIT"]
     assert sum(counts) >= 990, f"{sum(counts)} of 1000 handshakes"
-    assert slowest < 2, f"a statement took {slowest:.1f} s"
+    assert slowest < 2 * patience(), f"a statement took {slowest:.1f} s"
     return f"slowest statement {slowest * 1000:.0f} ms"
 
 
@@ -169,7 +168,7 @@ def out_of_descriptors(world):
         cpu = weir.cpu_seconds()
         time.sleep(1)
         used = weir.cpu_seconds() - cpu
-        assert used < 0.3, f"spins: {used:.2f} s of CPU in a second"
+        assert used < 0.3 * patience(), f"spins: {used:.2f} s of CPU in a second"
         assert early.query("select 2").value == "2", "a client that was there first"
         for connection in crowd:
             connection.close()

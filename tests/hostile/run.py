@@ -34,7 +34,8 @@ import startup_cases  # noqa: F401
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", action="append", metavar="NAME", help="run this case (repeatable)")
+    parser.add_argument("--only", action="append", metavar="NAME",
+                        help="run this case (repeatable)")
     parser.add_argument("--group", help="run the groups whose title contains this")
     parser.add_argument("--list", action="store_true", help="print the table and end")
     parser.add_argument("--direct", action="store_true", help="on PostgreSQL itself")

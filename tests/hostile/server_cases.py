@@ -9,11 +9,11 @@ from fake_server import (AUTHENTICATION_OK, READY, WELCOME, FakeServer, answers,
                          result, row, row_description)
 from expectations import sqlstates
 from registry import MEBIBYTE, case
-from wire import Client, Closed, frame, query, startup
-from world import patience, wait_until
+from wire import Client, Closed, frame, patience, query, startup
+from world import wait_until
 
 # Seconds. A server is given up when it does not answer for 10 s after a client has left.
-WAIT_TIMEOUT, CONNECT_TIMEOUT, SHORT, GIVEN_UP = 1.5, 1.0, 1.0, 13.0
+WAIT_TIMEOUT, CONNECT_TIMEOUT, SHORT, GIVEN_UP = 1.0, 0.7, 1.0, 13.0
 FAKE_SETTINGS = {"auth_type": "trust", "server_login_retry": "100ms",
                  "server_connect_timeout": CONNECT_TIMEOUT * patience(),
                  "query_wait_timeout": WAIT_TIMEOUT * patience(),
@@ -216,7 +216,7 @@ def silent_in_query(world):
         client.send(query("select 'nasty'"))
         time.sleep(0.2)
         client.reset()
-        with Client(weir.port, timeout=GIVEN_UP * patience()) as other:
+        with Client(weir.port, timeout=GIVEN_UP) as other:
             reply = other.login("plain_user", "fake")
             assert reply.status == "I", reply
             reply = other.query("select 'good'")
@@ -230,7 +230,7 @@ def silent_in_query(world):
 
 @case("server-silent-after-login")
 def silent_after_login(world):
-    """A welcome, and then nothing: the client's login has its limit, and leaving is no different."""
+    """A welcome, and then nothing: the client's login has its limit, and so has leaving."""
     def behaviour(connection, server):
         connection.startup()
         connection.send(WELCOME)

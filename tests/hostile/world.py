@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import time
 
-from wire import Client, Closed
+from wire import Client, Closed, patience
 
 BINARIES = "/usr/lib/postgresql/15/bin/"
 ADMIN_NAME = "hostile admin"
@@ -33,10 +33,6 @@ FINGERPRINT = (
     "(select count(*) from pg_listening_channels()), "
     "(select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()), "
     "pg_my_temp_schema())")
-
-
-def patience():
-    return float(os.environ.get("WEIR_TEST_PATIENCE") or 1)
 
 
 def free_port():
@@ -263,7 +259,7 @@ class Weir:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def connect(self, user="app", database="hostile", password=None, timeout=10.0, **params):
-        client = Client(self.port, timeout=timeout * patience())
+        client = Client(self.port, timeout=timeout)
         reply = client.login(user, database, password, params=params.items())
         assert reply.status == "I", f"login refused: {reply}"
         return client
@@ -326,7 +322,8 @@ class World:
         if self.direct:
             return self.cluster
         return self.proxies.get("trust") or self.start("trust", {
-            "auth_type": "trust", "client_login_timeout": "3s", "query_wait_timeout": "20s",
+            "auth_type": "trust", "client_login_timeout": 3 * patience(),
+            "query_wait_timeout": 20 * patience(),
             **self.client_tls()},
             {"hostile": self.server(), "one": self.server(pool_size=1),
              "two": self.server(pool_size=2)}, self.users())
@@ -335,7 +332,7 @@ class World:
         """Asks for passwords."""
         name = "guard-" + auth_type
         return self.proxies.get(name) or self.start(name, {
-            "auth_type": auth_type, "client_login_timeout": "3s", **self.client_tls()},
+            "auth_type": auth_type, "client_login_timeout": 3 * patience(), **self.client_tls()},
             {"hostile": self.server()}, self.users())
 
     def client_tls(self):
