@@ -4,6 +4,7 @@
 #include "protocol/field_cursor.h"
 #include "protocol/message.h"
 
+#include <algorithm>
 #include <atomic>
 
 namespace weir::pool {
@@ -82,6 +83,13 @@ void ServerConnection::report_parameter(std::string_view name, std::string_view 
     parameters = protocol::ParameterSet::with(
         parameters, {std::string(name), std::string(value), true}
     );
+}
+
+void ServerConnection::make_uncertain(std::string_view name) {
+    const bool known = std::any_of(uncertain.begin(), uncertain.end(), [&](const auto& other) {
+        return protocol::same_parameter_name(other, name);
+    });
+    if (!known) uncertain.emplace_back(name);
 }
 
 void ServerConnection::on_ready(std::uint64_t key) {

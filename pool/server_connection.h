@@ -85,13 +85,16 @@ public:
     void detach();
     // Makes the parameters that PostgreSQL reported the server's own; for a new value of one.
     void report_parameter(std::string_view name, std::string_view value);
+    // Adds a name to `uncertain` if it is not there.
+    void make_uncertain(std::string_view name);
 
     // --- the holder's ---
     Channel channel;
     protocol::ExpectedReplies expected;
     protocol::PreparedSet prepared;
     protocol::ParameterSetRef parameters;
-    // Settings of which it is not known whether they hold: the transaction they joined failed.
+    // Settings of which it is not known whether they hold: the transaction they joined failed. Each
+    // name once; see make_uncertain().
     std::vector<std::string> uncertain;
     protocol::TransactionStatus status = protocol::TransactionStatus::idle;
     // An incomplete message that was read.

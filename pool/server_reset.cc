@@ -118,7 +118,7 @@ private:
             if (parameter.reported) {
                 reported.push_back(parameter);
             } else {
-                server_.uncertain.push_back(parameter.name);
+                server_.make_uncertain(parameter.name);
             }
         }
         server_.parameters = protocol::ParameterSet::make(std::move(reported));

@@ -120,7 +120,7 @@ ExpectedReplies::Step ExpectedReplies::on_copy_start(char type) {
             }
         }
     } else {
-        copy_ = type == backend::copy_out_response ? Copy::out : Copy::both;
+        copy_ = Copy::out;
     }
     return keep_if(true);
 }
@@ -174,11 +174,10 @@ ExpectedReplies::Step ExpectedReplies::on_message(char type) {
             return keep_if(request == Request::function_call);
         case backend::copy_in_response:
         case backend::copy_out_response:
-        case backend::copy_both_response:
             return on_copy_start(type);
         case backend::copy_data:
         case backend::copy_done:
-            return keep_if(copy_ == Copy::out || copy_ == Copy::both);
+            return keep_if(copy_ == Copy::out);
         default:
             return {};
     }

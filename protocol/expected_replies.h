@@ -3,7 +3,8 @@
 // For each message from the server it says: forward it to the client, swallow it (the answer to a
 // message of ours), or that it breaks the protocol. It also places replies that the server will
 // never send because the request was not sent (invented ones) where they belong in the stream.
-// Rules: manual 55.2.3 (extended query), 55.2.6 (COPY), and PostgreSQL's main loop.
+// Rules: manual 55.2.3 (extended query), 55.2.6 (COPY), and PostgreSQL's main loop. There is no
+// replication here: CopyBothResponse breaks the protocol.
 #pragma once
 
 #include "protocol/types.h"
@@ -93,7 +94,7 @@ public:
     void clear();
 
 private:
-    enum class Copy : std::uint8_t { none, in, in_ended, out, both };
+    enum class Copy : std::uint8_t { none, in, in_ended, out };
 
     bool skips_what_follows() const;
     Step on_error();

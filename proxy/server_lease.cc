@@ -80,7 +80,7 @@ void ClientSession::let_server_go() {
     }
     if (server_ == nullptr) return;
     auto& server = *std::exchange(server_, nullptr);
-    server.uncertain.insert(server.uncertain.end(), injected_.begin(), injected_.end());
+    for (const auto& name : injected_) server.make_uncertain(name);
     const bool quiet = server.expected.in_sync() && !group_open_ && server.partial.empty();
     if (!quiet && !server.expected.in_sync()) {
         pool.cancel_started(server);

@@ -79,13 +79,13 @@ void ClientSession::settle_injected() {
             return protocol::same_parameter_name(other, name);
         });
     });
-    for (auto& name : injected_) {
+    for (const auto& name : injected_) {
         const auto* known = server_->parameters->find(name);
         if (known != nullptr && known->reported) continue;
         if (unit_failed_) {
             // With a Sync of their own they are rolled back for certain; in a transaction of the
             // client's it hangs on what happened there.
-            if (!alone) uncertain.push_back(std::move(name));
+            if (!alone) server_->make_uncertain(name);
             continue;
         }
         const auto* wanted = unit_parameters_->find(name);
@@ -101,7 +101,7 @@ void ClientSession::settle_followed() {
     if (followed_.empty()) return;
     const auto set = std::exchange(followed_, {});
     if (unit_failed_ || sets_done_ == 0) {
-        for (const auto& parameter : set) server_->uncertain.push_back(parameter.name);
+        for (const auto& parameter : set) server_->make_uncertain(parameter.name);
         return;
     }
     if (sets_done_ != set.size()) {
@@ -137,7 +137,7 @@ void ClientSession::settle_resets() {
             if (!unit_failed_ && started != nullptr) tell_parameter(started->name, started->value);
             continue;
         }
-        server_->uncertain.push_back(name);
+        server_->make_uncertain(name);
         if (unit_failed_) continue;
         parameters_ = started != nullptr ? protocol::ParameterSet::with(parameters_, *started)
                                          : protocol::ParameterSet::without(parameters_, name);
