@@ -254,6 +254,7 @@ private:
     void on_parameter_status(const protocol::MessageView& message);
     void settle_parameters();
     void tell_parameter(std::string_view name, std::string_view value);
+    void tell_unreported();
     void settle_injected();
     void settle_followed();
     void settle_resets();

@@ -44,12 +44,23 @@ void ClientSession::settle_parameters() {
         tell_parameter(name, told);
     }
     reported_.clear();
+    if (!unit_failed_ && phase_ == Phase::serving) tell_unreported();
     if (server_->status == TransactionStatus::idle) {
         settle_injected();
         settle_followed();
         settle_resets();
         unit_failed_ = false;
         sets_done_ = 0;
+    }
+}
+
+// PostgreSQL compares with what it has reported last: a value that was injected and that the client
+// has changed back before ReadyForQuery makes no report, but it is the client's now.
+void ClientSession::tell_unreported() {
+    for (const auto& name : injected_) {
+        const auto* known = server_->parameters->find(name);
+        if (known == nullptr || !known->reported) continue;
+        if (parameters_->value(name) != known->value) tell_parameter(known->name, known->value);
     }
 }
 

@@ -213,6 +213,23 @@ TEST_CASE("Disorder: what a client has executed without a Sync is rolled back wh
     script.play();
 }
 
+TEST_CASE("Disorder: a client that leaves in the middle of a row") {
+    SessionScript script;
+    const auto row = be::row(std::string(9'000, 'r'));
+    script.client_sends(select("1"))
+        .server_receives(select("1"))
+        .server_replies(row.substr(0, 5'000))
+        .client_receives(row.substr(0, 5'000))
+        .client_ends()
+        .cancels_asked(1)
+        .server_receives(fe::sync())
+        .server_replies(row.substr(5'000), row, be::error("57014", "canceling"))
+        .server_replies(be::ready(), be::ready())
+        .cancel_ends()
+        .server_is_kept();
+    script.play();
+}
+
 TEST_CASE("Disorder: Parse and Terminate in one segment") {
     ScriptOptions options;
     options.clients = {{}, {}};

@@ -59,6 +59,22 @@ TEST_CASE("Settings: another client's are brought to the server with the request
     script.play();
 }
 
+TEST_CASE("Settings: a SET to what another client has left on the server is the client's") {
+    auto script = with_a_name();
+    // PostgreSQL reports what is not as it was reported last: nothing.
+    script.with_client(1)
+        .client_sends(fe::query("set application_name to x"))
+        .server_receives(fe::injected(set_empty), fe::query("set application_name to x"))
+        .server_replies(be::injected_done(), be::complete("SET"), be::ready())
+        .client_receives(be::complete("SET"), named("x"), be::ready())
+        .client_sends(select("1"))
+        .server_receives(select("1"))
+        .server_replies(selected(), be::ready())
+        .client_receives(selected(), be::ready())
+        .server_is_kept();
+    script.play();
+}
+
 TEST_CASE("Settings: what PostgreSQL refuses in a pipeline waits for them") {
     auto script = with_a_name();
     script.with_client(1)

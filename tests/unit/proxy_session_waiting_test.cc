@@ -171,6 +171,20 @@ TEST_CASE("Waiting: a cancel of a request that is passed on in pieces") {
     script.play();
 }
 
+TEST_CASE("Waiting: a client that leaves with a large request in the queue is seen to leave") {
+    ScriptOptions options;
+    options.read_sizes = {pool::MemoryNetwork::unlimited};
+    auto script = server_taken(options);
+    script.with_client(1)
+        .client_sends(fe::query("select '" + std::string(400'000, 'x') + "'"))
+        .pool_has(1, 0, 1)
+        .client_ends()
+        .client_is_gone()
+        .pool_has(1, 0, 0)
+        .server_receives("");
+    script.play();
+}
+
 TEST_CASE("Waiting: query_wait_timeout ends the session, by the loop's clock") {
     ScriptOptions options;
     options.limits.query_wait_timeout = 120s;
