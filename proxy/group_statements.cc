@@ -101,14 +101,21 @@ void ClientSession::send_parse(const protocol::MessageView& message) {
         ensure_prepared(*taken);
         write_header(message, growth(name, parse->name), out);
         out.c_string(name).bytes(parse->definition);
-        expected.sent({Request::parse, Reply::forward, 0});
+        expected.sent({Request::parse, Reply::forward, failing_parse});
         return;
     }
     auto statement =
         worker_.catalog().find_or_add(as_text(parse->definition), statement_scope());
     const auto id = statement->id;
     const bool failed = server_->status == TransactionStatus::failed;
-    if (!failed && server_->prepared.contains(id)) {
+    if (server_->prepared.contains(id)) {
+        if (failed) {
+            // It is refused there, and the server keeps what it has.
+            write_header(message, growth(statement->server_name, parse->name), out);
+            out.c_string(statement->server_name).bytes(parse->definition);
+            expected.sent({Request::parse, Reply::forward, failing_parse});
+            return;
+        }
         change_name(parse->name, std::move(statement));
         expected.invent({Request::parse, Reply::invent, id});
         return;
@@ -273,7 +280,7 @@ void ClientSession::send_execute(const protocol::MessageView& message) {
 
 // A Parse, Close or DEALLOCATE was answered well.
 void ClientSession::name_settled(const protocol::Expected& expected) {
-    if (expected.tag == 0) return;
+    if (expected.tag == 0 || expected.tag == failing_parse) return;
     if (expected.reply == Reply::swallow) {
         if (expected.request != Request::close) return;
         std::erase_if(evicting_, [&](const auto& statement) { return statement->id == expected.tag; });
@@ -343,9 +350,11 @@ void ClientSession::undo(const protocol::Expected& request) {
 // As undo(), for all requests that one error has ended, and the names changed by them.
 void ClientSession::undo_all(const std::vector<protocol::Expected>& dropped) {
     std::size_t changes = 0;
-    for (const auto& request : dropped) {
+    // The last one first: a statement may have been closed to make room and prepared again.
+    for (auto dropped_last = dropped.rbegin(); dropped_last != dropped.rend(); ++dropped_last) {
+        const auto& request = *dropped_last;
         undo(request);
-        changes += request.tag != 0 && request.reply != Reply::swallow &&
+        changes += request.tag != 0 && request.tag != failing_parse && request.reply != Reply::swallow &&
                            request.request != Request::bind &&
                            request.request != Request::describe_statement
                        ? 1

@@ -10,6 +10,7 @@ weir_unit_test(proxy
 add_executable(test_session
     proxy_session_disorder_test.cc
     proxy_session_lease_test.cc
+    proxy_session_model_test.cc
     proxy_session_names_test.cc
     proxy_session_settings_test.cc
     proxy_session_statements_test.cc

@@ -152,6 +152,21 @@ TEST_CASE("Names: the same name twice in one group is PostgreSQL's 42P05") {
                    });
         has(script, "p");
     }
+    SUBCASE("the unnamed statement stays") {
+        script
+            .client_sends(
+                fe::parse("", "select 5"), fe::parse("s1", "select 6"), fe::sync()
+            )
+            .server_receives(
+                fe::parse("", "select 5"), fe::parse("weir_2", "select 6"), fe::sync()
+            )
+            .server_replies(be::parse_complete(), taken("weir_2"), be::ready())
+            .client_receives(be::parse_complete(), taken("s1"), be::ready())
+            .client_sends(use(""))
+            .server_receives(use(""))
+            .server_replies(used(), be::ready())
+            .client_receives(used(), be::ready());
+    }
     SUBCASE("closed in between it is free") {
         script
             .client_sends(
