@@ -9,8 +9,19 @@ using namespace weir::protocol;
 
 namespace {
 
-// SET "a"."b" TO 'x', 'y' and nothing else.
+// SET "a"."b" TO 'x', 'y', or a call of set_config with constants, and nothing else.
 bool is_harmless_set(std::string_view sql) {
+    constexpr std::string_view function = "SELECT pg_catalog.set_config(";
+    if (sql.starts_with(function)) {
+        SqlLexer arguments(sql.substr(function.size()));
+        for (int i = 0; i < 2; ++i) {
+            if (arguments.next().kind != TokenKind::string || arguments.next().text != ",") {
+                return false;
+            }
+        }
+        return is_word(arguments.next().text, "false") && arguments.next().text == ")" &&
+               arguments.next().kind == TokenKind::end;
+    }
     SqlLexer lexer(sql);
     if (!is_word(lexer.next().text, "set")) return false;
     for (;;) {
