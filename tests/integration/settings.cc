@@ -108,7 +108,7 @@ TEST_CASE("startup options: every spelling" * ours_only()) {
     RawClient client = fixture.raw(
         {{"options",
           "-c statement_timeout=11s -cwork_mem=5MB --lock_timeout=7s "
-          "-c search_path=a\\ b"}}
+          "-c search_path=\"a\\ b\""}}
     );
     RawClient other = fixture.raw();
     CHECK(first_value(other.simple("show statement_timeout")) == "0");
