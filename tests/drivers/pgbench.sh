@@ -20,10 +20,10 @@ run() {
 }
 
 for mode in ${PGBENCH_MODES:-simple extended prepared}; do
-    run -M "$mode" -c 25 -T 2
-    run -M "$mode" -c 25 -S -T 1
+    run -M "$mode" -c 25 -t 30
+    run -M "$mode" -c 25 -S -t 100
 done
-run -M simple -C -c 5 -S -T 2
+run -M simple -C -c 5 -S -t 10
 
 sums=$(psql -X -At -c "select (select sum(bbalance) from pgbench_branches) =
     (select sum(delta) from pgbench_history) and (select sum(abalance) from pgbench_accounts) =
