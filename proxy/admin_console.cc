@@ -21,7 +21,7 @@ namespace {
 // Whether a stats_period has ended is looked at this often: a shorter one acts at once.
 constexpr auto sample_round = std::chrono::seconds(1);
 // How long a client who reads nothing may keep his last words from being dropped.
-constexpr auto farewell_limit = std::chrono::seconds(5);
+constexpr auto console_farewell = std::chrono::seconds(5);
 
 bool contains(const std::vector<std::string>& names, const std::string& name) {
     return std::find(names.begin(), names.end(), name) != names.end();
@@ -110,7 +110,7 @@ public:
         }
         if (!left_) commands_.abandon();
         if (draining_ && !broken_) {
-            progress_.expires_after(farewell_limit);
+            progress_.expires_after(console_farewell);
             co_await progress_.async_wait(pool::use_op);
         }
         break_off();  // drain() may still wait

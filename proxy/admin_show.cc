@@ -13,10 +13,7 @@ namespace weir::proxy {
 
 namespace {
 
-constexpr auto text = ColumnType::text;
-constexpr auto int4 = ColumnType::int4;
-constexpr auto int8 = ColumnType::int8;
-constexpr auto numeric = ColumnType::numeric;
+using enum ColumnType;
 
 using Rows = std::vector<Row>;
 

@@ -10,8 +10,7 @@ namespace weir::proxy {
 
 namespace {
 
-constexpr auto text = ColumnType::text;
-constexpr auto int4 = ColumnType::int4;
+using enum ColumnType;
 
 using Rows = std::vector<Row>;
 

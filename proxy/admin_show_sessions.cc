@@ -9,8 +9,7 @@ namespace weir::proxy {
 
 namespace {
 
-constexpr auto text = ColumnType::text;
-constexpr auto int4 = ColumnType::int4;
+using enum ColumnType;
 
 struct Clocks {
     pool::TimePoint steady = pool::Clock::now();

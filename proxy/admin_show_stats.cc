@@ -8,8 +8,7 @@ namespace weir::proxy {
 
 namespace {
 
-constexpr auto text = ColumnType::text;
-constexpr auto numeric = ColumnType::numeric;
+using enum ColumnType;
 
 using Rows = std::vector<Row>;
 

@@ -18,8 +18,6 @@ namespace {
 constexpr std::size_t group_limit = 256 * 1024;
 // How much of a large message must be there before it is sent on: the names in it.
 constexpr std::size_t large_prefix = 16 * 1024;
-// New requests wait while the client has this much to take.
-constexpr std::size_t output_limit = 64 * 1024;
 
 bool ends_group(char type) {
     return type == frontend::query || type == frontend::sync || type == frontend::flush ||

@@ -9,8 +9,6 @@ namespace weir::proxy {
 
 namespace {
 
-// Above this much unsent output a client gets no new replies read for it.
-constexpr std::size_t output_limit = 64 * 1024;
 // Turns of one session before the others have theirs.
 constexpr int turns_at_once = 16;
 // Above this an idle session gives its buffers back.

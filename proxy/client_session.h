@@ -117,6 +117,8 @@ private:
         std::uint64_t missing = 0;  // bytes of its last message that were not read yet
     };
 
+    // Above this much unsent output no more replies are read for a client, nor requests of it.
+    static constexpr std::size_t output_limit = 64 * 1024;
     // Tags of requests of ours, by which their failure is recognised.
     static constexpr std::uint32_t injected_begin = 1;
     static constexpr std::uint32_t injected_discard = 2;

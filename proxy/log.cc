@@ -26,6 +26,15 @@ std::size_t utf8_length(std::string_view text) {
 
 }  // namespace
 
+void log_failure(std::exception_ptr failure) {
+    if (!failure) return;
+    try {
+        std::rethrow_exception(failure);
+    } catch (const std::exception& e) {
+        spdlog::error("control plane: {}", e.what());
+    }
+}
+
 std::string printable(std::string_view text) {
     std::string out;
     const bool cut = text.size() > longest_text;

@@ -4,6 +4,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <exception>
 #include <string>
 #include <string_view>
 
@@ -29,6 +30,9 @@ void log_session(
         "{} {}", session_prefix(session), fmt::format(format, std::forward<Args>(args)...)
     );
 }
+
+// For co_spawn: what ended a coroutine of the control plane, if anything did.
+void log_failure(std::exception_ptr failure);
 
 void log_pin(const ClientSession& session, std::string_view reason, std::string_view detail);
 void log_server_violation(const ClientSession& session, std::string_view what);

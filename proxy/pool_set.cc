@@ -24,15 +24,6 @@ constexpr auto farewell_limit = seconds(60);
 // What a login may send before it is a broken peer.
 constexpr std::size_t login_message_limit = 1 << 20;
 
-void log_failure(std::exception_ptr failure) {
-    if (!failure) return;
-    try {
-        std::rethrow_exception(failure);
-    } catch (const std::exception& e) {
-        spdlog::error("control plane: {}", e.what());
-    }
-}
-
 SessionLimits session_limits(
     const conf::Settings& settings, const std::string& database, const std::string& user
 ) {

@@ -23,15 +23,6 @@ namespace {
 constexpr std::size_t helper_threads = 2;
 constexpr auto shutdown_round = std::chrono::milliseconds(50);
 
-void log_failure(std::exception_ptr failure) {
-    if (!failure) return;
-    try {
-        std::rethrow_exception(failure);
-    } catch (const std::exception& e) {
-        spdlog::error("control plane: {}", e.what());
-    }
-}
-
 std::vector<std::unique_ptr<Worker>> make_workers(
     int count, protocol::StatementCatalog& catalog, SessionObserver& observer
 ) {

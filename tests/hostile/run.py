@@ -2,7 +2,8 @@
 """Hostile and broken input against pgweir: sends the raw bytes, and checks what must happen and
 what must hold afterwards. Starts its own PostgreSQL and pgweir; stops them by itself.
 
-    WEIR_BINARY=build/release/pgweir tests/hostile/run.py [--only NAME]... [--group TEXT] [--list]
+    WEIR_BINARY=build/release/pgweir tests/hostile/run.py [--only NAME]... [--group TEXT]
+        [--part I/N] [--list]
 
 WEIR_WORKERS: worker threads (2). WEIR_TEST_PATIENCE: factor on the deadlines. WEIR_KEEP=1 keeps
 the directory. --direct runs the cases that hold for PostgreSQL, too, on PostgreSQL itself."""
@@ -31,12 +32,21 @@ import slow_cases  # noqa: F401
 import startup_cases  # noqa: F401
 
 
+def part(text):
+    index, _, count = text.partition("/")
+    if not 1 <= int(index) <= int(count):
+        raise ValueError
+    return int(index), int(count)
+
+
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", metavar="NAME",
                         help="run this case (repeatable)")
     parser.add_argument("--group", help="run the groups whose title contains this")
+    parser.add_argument("--part", type=part, default=(1, 1), metavar="I/N",
+                        help="of the chosen cases, every Nth from the Ith (1/1)")
     parser.add_argument("--list", action="store_true", help="print the table and end")
     parser.add_argument("--direct", action="store_true", help="on PostgreSQL itself")
     parser.add_argument("--verbose", action="store_true", help="print where a failure came from")
@@ -76,7 +86,8 @@ def run_case(world, case, direct):
 
 def run_all(world, arguments):
     passed = failed = not_yet = 0
-    for name, expectation in chosen(arguments):
+    index, count = arguments.part
+    for name, expectation in list(chosen(arguments))[index - 1::count]:
         if name in NOT_YET:
             print(f"later {name}: {NOT_YET[name]}", flush=True)
             not_yet += 1

@@ -54,7 +54,7 @@ private:
     std::vector<std::string>& log_;
 };
 
-struct Bench {
+struct LoopBench {
     std::shared_ptr<MemoryNetwork> network = std::make_shared<MemoryNetwork>();
     MemoryBackend* backend = nullptr;
     std::unique_ptr<EventLoop> loop = make_loop();
@@ -97,7 +97,7 @@ private:
 }  // namespace
 
 TEST_CASE("EventLoop: posted work runs in order, all of it before the wakes, one wake for many") {
-    Bench bench;
+    LoopBench bench;
     Stream a(*bench.loop, *bench.network, "a", bench.log);
     bench.loop->wake_channel(a.channel.key());
     bench.loop->post([&] { bench.log.push_back("1"); });
@@ -114,7 +114,7 @@ TEST_CASE("EventLoop: posted work runs in order, all of it before the wakes, one
 }
 
 TEST_CASE("EventLoop: a wake for a channel that is gone reaches nobody, nor does one for its heir") {
-    Bench bench;
+    LoopBench bench;
     std::uint64_t old_key = 0;
     {
         Stream a(*bench.loop, *bench.network, "a", bench.log);
@@ -133,7 +133,7 @@ TEST_CASE("EventLoop: a wake for a channel that is gone reaches nobody, nor does
 }
 
 TEST_CASE("EventLoop: what is readable is remembered, and no system call asks for more") {
-    Bench bench;
+    LoopBench bench;
     Stream a(*bench.loop, *bench.network, "a", bench.log);
     // The first read is tried whether or not an event came.
     CHECK(a.channel.may_read());
@@ -163,7 +163,7 @@ TEST_CASE("EventLoop: what is readable is remembered, and no system call asks fo
 }
 
 TEST_CASE("EventLoop: room to write is announced once it was missed") {
-    Bench bench;
+    LoopBench bench;
     Stream a(*bench.loop, *bench.network, "a", bench.log);
     bench.network->set_room(a.descriptor, 3);
     const std::string text = "abcdef";
@@ -183,7 +183,7 @@ TEST_CASE("EventLoop: room to write is announced once it was missed") {
 }
 
 TEST_CASE("EventLoop: who is resumed soon goes on in this round, in order, before the next event") {
-    Bench bench;
+    LoopBench bench;
     Stream a(*bench.loop, *bench.network, "a", bench.log);
     Stream b(*bench.loop, *bench.network, "b", bench.log);
     Stream c(*bench.loop, *bench.network, "c", bench.log);
@@ -200,7 +200,7 @@ TEST_CASE("EventLoop: who is resumed soon goes on in this round, in order, befor
 }
 
 TEST_CASE("EventLoop: who always has more to do later keeps nobody from his turn") {
-    Bench bench;
+    LoopBench bench;
     Stream busy(*bench.loop, *bench.network, "busy", bench.log);
     Stream also(*bench.loop, *bench.network, "also", bench.log);
     Stream calm(*bench.loop, *bench.network, "calm", bench.log);
@@ -220,7 +220,7 @@ TEST_CASE("EventLoop: who always has more to do later keeps nobody from his turn
 }
 
 TEST_CASE("EventLoop: a stolen stream's late events reach its old handler, never its new loop's") {
-    Bench bench;
+    LoopBench bench;
     bench.other = bench.make_loop();
     Stream thief(*bench.loop, *bench.network, "thief", bench.log);
     Stream prey(*bench.loop, *bench.network, "prey", bench.log);
@@ -257,7 +257,7 @@ TEST_CASE("EventLoop: a stolen stream's late events reach its old handler, never
 }
 
 TEST_CASE("EventLoop: a stream that is closed or detached has no events any more") {
-    Bench bench;
+    LoopBench bench;
     Stream a(*bench.loop, *bench.network, "a", bench.log);
     Stream b(*bench.loop, *bench.network, "b", bench.log);
     Stream c(*bench.loop, *bench.network, "c", bench.log);
@@ -277,7 +277,7 @@ TEST_CASE("EventLoop: a stream that is closed or detached has no events any more
 }
 
 TEST_CASE("EventLoop: what is kept alive by a registration lives until that is gone") {
-    Bench bench;
+    LoopBench bench;
     bench.other = bench.make_loop();
     Log log;
     const auto kept = std::make_shared<int>(1);
@@ -297,7 +297,7 @@ TEST_CASE("EventLoop: what is kept alive by a registration lives until that is g
 }
 
 TEST_CASE("Timers ring in order of their deadlines, once, and not too early") {
-    Bench bench;
+    LoopBench bench;
     auto& timers = bench.loop->timers();
     const auto start = bench.network->now();
     Alarm one("one", bench.log), two("two", bench.log), three("three", bench.log);
@@ -325,7 +325,7 @@ TEST_CASE("Timers ring in order of their deadlines, once, and not too early") {
 }
 
 TEST_CASE("Timers: a handler may set, cancel and destroy timers, its own among them") {
-    Bench bench;
+    LoopBench bench;
     auto& timers = bench.loop->timers();
     const auto start = bench.network->now();
     Alarm again("again", bench.log);

@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr unsigned worker_count = 4;
+constexpr unsigned storm_workers = 4;
 constexpr std::size_t sessions_per_worker = 8;
 constexpr std::size_t pool_size = 6;
 constexpr auto duration = 2s;
@@ -121,7 +121,7 @@ private:
 struct Storm final : PoolObserver {
     Storm() {
         std::vector<EventLoop*> workers;
-        for (unsigned i = 0; i < worker_count; ++i) {
+        for (unsigned i = 0; i < storm_workers; ++i) {
             loops.push_back(
                 std::make_unique<EventLoop>(std::make_unique<StormBackend>(registry, i + 1))
             );
@@ -131,9 +131,9 @@ struct Storm final : PoolObserver {
         limits.size = pool_size;
         limits.parallel_logins = 3;
         pool->set_limits(limits);
-        for (unsigned i = 0; i < worker_count * sessions_per_worker; ++i) {
+        for (unsigned i = 0; i < storm_workers * sessions_per_worker; ++i) {
             sessions.push_back(
-                std::make_unique<StormSession>(*this, i % worker_count, std::uint64_t{i} + 1)
+                std::make_unique<StormSession>(*this, i % storm_workers, std::uint64_t{i} + 1)
             );
         }
     }
@@ -297,11 +297,11 @@ void Storm::disturb() {
 TEST_CASE("ServerPool: a storm on four workers") {
     Storm storm;
     std::vector<std::thread> threads;
-    for (unsigned i = 0; i < worker_count; ++i) {
+    for (unsigned i = 0; i < storm_workers; ++i) {
         threads.emplace_back([&storm, i] { storm.loops[i]->run(); });
     }
     for (std::size_t i = 0; i < storm.sessions.size(); ++i) {
-        storm.loops[i % worker_count]->post([&storm, i] { storm.sessions[i]->begin(); });
+        storm.loops[i % storm_workers]->post([&storm, i] { storm.sessions[i]->begin(); });
     }
     const auto end = Clock::now() + duration;
     std::size_t most = 0;

@@ -33,14 +33,14 @@ conf::Settings settings() {
 
 const protocol::Error bye = protocol::fatal(protocol::sqlstate::admin_shutdown, "bye");
 
-struct Bench {
-    Bench() {
+struct ConsoleBench {
+    ConsoleBench() {
         // Puts the settings in force.
         REQUIRE(server.open().has_value());
         server.workers()[0]->start();
     }
 
-    ~Bench() { server.workers()[0]->stop(bye); }
+    ~ConsoleBench() { server.workers()[0]->stop(bye); }
 
     // Lets the control thread work until `done`, or for two seconds.
     template <class Done>
@@ -69,7 +69,7 @@ struct Bench {
 
 class Client {
 public:
-    Client(Bench& bench, const std::string& user) : bench_(bench) {
+    Client(ConsoleBench& bench, const std::string& user) : bench_(bench) {
         std::array<int, 2> ends{};
         REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends.data()) == 0);
         socket_ = ends[0];
@@ -156,7 +156,7 @@ private:
         return key;
     }
 
-    Bench& bench_;
+    ConsoleBench& bench_;
     int socket_ = -1;
     std::string taken_;
     protocol::CancelKey key_;
@@ -170,7 +170,7 @@ bool has(const std::string& text, std::string_view part) {
 }  // namespace
 
 TEST_CASE("console: every SHOW answers, and none tells a secret") {
-    Bench bench;
+    ConsoleBench bench;
     Client admin(bench, "admin");
     bench.hold("db");
     for (const char* topic :
@@ -192,7 +192,7 @@ TEST_CASE("console: every SHOW answers, and none tells a secret") {
 }
 
 TEST_CASE("console: who may only watch") {
-    Bench bench;
+    ConsoleBench bench;
     Client watcher(bench, "watcher");
     CHECK(has(watcher.ask("show pools"), "SHOW"));
     for (const char* text :
@@ -205,7 +205,7 @@ TEST_CASE("console: who may only watch") {
 }
 
 TEST_CASE("console: commands say what PgBouncer says") {
-    Bench bench;
+    ConsoleBench bench;
     Client admin(bench, "admin");
     const std::pair<const char*, const char*> rows[] = {
         {"resume", "pooler is not paused/suspended"},
@@ -246,7 +246,7 @@ TEST_CASE("console: commands say what PgBouncer says") {
 }
 
 TEST_CASE("console: PAUSE waits; whatever ends it, nobody hangs") {
-    Bench bench;
+    ConsoleBench bench;
     Client admin(bench, "admin");
     Client second(bench, "admin");
     for (const std::string& target : {std::string(), std::string(" db")}) {
@@ -320,7 +320,7 @@ TEST_CASE("console: PAUSE waits; whatever ends it, nobody hangs") {
 }
 
 TEST_CASE("console: PAUSE of one and PAUSE of all are independent, and bind pools to come") {
-    Bench bench;
+    ConsoleBench bench;
     Client admin(bench, "admin");
     const auto lends = [&](const std::string& database) {
         return !bench.server.pools().entry(database, "alice")->pool.paused();
@@ -350,7 +350,7 @@ TEST_CASE("console: PAUSE of one and PAUSE of all are independent, and bind pool
 }
 
 TEST_CASE("console: clients leave and are told to leave") {
-    Bench bench;
+    ConsoleBench bench;
     Client admin(bench, "admin");
     {
         Client other(bench, "admin");
@@ -373,7 +373,7 @@ TEST_CASE("console: clients leave and are told to leave") {
 }
 
 TEST_CASE("console: a client who reads nothing costs little and goes when he is told") {
-    Bench bench;
+    ConsoleBench bench;
     Client lazy(bench, "admin");
     std::string many;
     for (int i = 0; i < 2000; ++i)

@@ -10,14 +10,6 @@ using pool::MemoryNetwork;
 
 namespace {
 
-std::string select(std::string_view what) {
-    return fe::query("select " + std::string(what));
-}
-
-std::string selected() {
-    return be::row("1") + be::complete("SELECT 1");
-}
-
 std::string copy_in(std::string_view end) {
     return fe::parse("", "copy t from stdin") + fe::bind("", "") + fe::execute() + std::string(end);
 }

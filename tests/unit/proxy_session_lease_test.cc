@@ -11,23 +11,14 @@ using pool::CloseReason;
 
 namespace {
 
-const std::string set_empty = "SET \"application_name\" TO ''";
 const auto refused = be::error("22023", "invalid value");
 const auto canceled = be::own_error("57014", "canceling statement due to user request");
 const auto aborted = be::own_error(
     "25P02", "current transaction is aborted, commands ignored until end of transaction block"
 );
 
-std::string select(std::string_view what) {
-    return fe::query("select " + std::string(what));
-}
-
-std::string selected() {
-    return be::row("1") + be::complete("SELECT 1");
-}
-
 // The only server has the first client's application_name.
-SessionScript with_a_name(ScriptOptions options = {}) {
+SessionScript the_first_has_a_name(ScriptOptions options = {}) {
     options.clients = {{}, {}};
     SessionScript script{options};
     const auto named = be::parameter_status("application_name", "x");
@@ -64,7 +55,7 @@ SessionScript& next_server_takes(SessionScript& script, const std::string& reque
 }  // namespace
 
 TEST_CASE("Lease: a setting that fails ahead of a deferred BEGIN fails the transaction") {
-    auto script = with_a_name();
+    auto script = the_first_has_a_name();
     const auto group = fe::parse("", "select 1") + fe::bind("", "") + fe::execute() + fe::sync();
     script.client_sends(fe::query("begin")).client_receives(be::complete("BEGIN"), be::ready('T'));
     SUBCASE("Query") {
@@ -98,7 +89,7 @@ TEST_CASE("Lease: a setting that fails ahead of a deferred BEGIN fails the trans
 }
 
 TEST_CASE("Lease: a server that is lost while it gets settings is replaced unseen") {
-    auto script = with_a_name();
+    auto script = the_first_has_a_name();
     script.client_sends(fe::query("vacuum")).server_receives(fe::injected(set_empty), fe::sync());
     SUBCASE("without a word") {
         script.server_ends().server_is_closed(CloseReason::server_closed);
@@ -195,7 +186,7 @@ TEST_CASE("Lease: a cancel during the check query stops the request, not the ser
 }
 
 TEST_CASE("Lease: a cancel while settings are under way stops the request, not the server") {
-    auto script = with_a_name();
+    auto script = the_first_has_a_name();
     script.client_sends(fe::query("vacuum"), select("2"))
         .server_receives(fe::injected(set_empty), fe::sync())
         .client_cancels()

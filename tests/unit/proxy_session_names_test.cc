@@ -8,19 +8,10 @@ using namespace weir::test;
 
 namespace {
 
-const std::string select_1 = "select $1";
 const auto division = be::error("22012", "division by zero");
 
-std::string use(std::string_view name) {
-    return fe::bind("", name, {"5"}) + fe::execute() + fe::sync();
-}
-
-std::string used() {
-    return be::bind_complete() + be::row("5") + be::complete("SELECT 1");
-}
-
 // Statement weir_2 is prepared as s1 on the only server.
-SessionScript prepared_once(ScriptOptions options = {}) {
+SessionScript prepared_as_s1(ScriptOptions options = {}) {
     SessionScript script{options};
     script.client_sends(fe::parse("s1", select_1), fe::sync())
         .server_receives(fe::parse("weir_2", select_1), fe::sync())
@@ -55,7 +46,7 @@ SessionScript& has_not(SessionScript& script, std::string_view name) {
 }  // namespace
 
 TEST_CASE("Names: messages that the server skips change nothing") {
-    auto script = prepared_once();
+    auto script = prepared_as_s1();
     script.client_sends(fe::parse("", "select 1/0"), fe::bind("", ""), fe::execute(), fe::flush())
         .server_receives(
             fe::parse("", "select 1/0"), fe::bind("", ""), fe::execute(), fe::flush()
@@ -83,7 +74,7 @@ TEST_CASE("Names: messages skipped because pgweir itself has answered an error c
     ScriptOptions options;
     options.clients = {{}, {}};
     options.pool_size = 1;
-    auto script = prepared_once(options);
+    auto script = prepared_as_s1(options);
     const auto begun = fe::parse("", "select 2") + fe::bind("", "") + fe::execute() + fe::flush();
     // Another client takes the server.
     script.with_client(1)
@@ -114,7 +105,7 @@ TEST_CASE("Names: messages skipped because pgweir itself has answered an error c
 }
 
 TEST_CASE("Names: the same name twice in one group is PostgreSQL's 42P05") {
-    auto script = prepared_once();
+    auto script = prepared_as_s1();
     const auto taken = [](std::string_view name) {
         return be::error(
             "42P05", "prepared statement \"" + std::string(name) + "\" already exists"
@@ -185,7 +176,7 @@ TEST_CASE("Names: the same name twice in one group is PostgreSQL's 42P05") {
 }
 
 TEST_CASE("Names: DEALLOCATE by the simple protocol takes the name, and the server's statement") {
-    auto script = prepared_once();
+    auto script = prepared_as_s1();
     SUBCASE("done") {
         script.client_sends(fe::query("deallocate prepare s1"))
             .server_receives(fe::query("DEALLOCATE \"weir_2\""))
@@ -213,7 +204,7 @@ TEST_CASE("Names: DEALLOCATE by the simple protocol takes the name, and the serv
 }
 
 TEST_CASE("Names: DEALLOCATE by the extended protocol") {
-    auto script = prepared_once();
+    auto script = prepared_as_s1();
     const auto run = fe::bind("", "") + fe::execute() + fe::sync();
     script.client_sends(fe::parse("", "deallocate s1"), run)
         .server_receives(fe::parse("", "DEALLOCATE \"weir_2\""), run);
@@ -244,7 +235,7 @@ TEST_CASE("Names: DEALLOCATE by the extended protocol") {
 }
 
 TEST_CASE("Names: DEALLOCATE ALL leaves those that are parsed behind it in the same group") {
-    auto script = prepared_once();
+    auto script = prepared_as_s1();
     script
         .client_sends(
             fe::parse("", "deallocate all"), fe::bind("", ""), fe::execute(),
@@ -279,7 +270,7 @@ TEST_CASE("Names: DEALLOCATE ALL leaves those that are parsed behind it in the s
 TEST_CASE("Names: DEALLOCATE ALL without a server leaves other clients theirs") {
     ScriptOptions options;
     options.clients = {{}, {}};
-    auto script = prepared_once(options);
+    auto script = prepared_as_s1(options);
     script.with_client(1)
         .client_sends(fe::parse("mine", select_1), fe::sync())
         .client_receives(be::parse_complete(), be::ready())

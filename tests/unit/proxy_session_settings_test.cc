@@ -8,7 +8,6 @@ using namespace weir::test;
 
 namespace {
 
-const std::string set_empty = "SET \"application_name\" TO ''";
 const std::string set_x = "SET \"application_name\" TO 'x'";
 
 std::string named(std::string_view name) {
@@ -26,14 +25,6 @@ SessionScript with_a_name() {
         .client_receives(be::complete("SET"), named("x"), be::ready())
         .pool_has(0, 1, 0);
     return script;
-}
-
-std::string select(std::string_view what) {
-    return fe::query("select " + std::string(what));
-}
-
-std::string selected() {
-    return be::row("1") + be::complete("SELECT 1");
 }
 
 }  // namespace

@@ -8,15 +8,6 @@ using namespace weir::test;
 
 namespace {
 
-const std::string select_1 = "select $1";
-
-std::string use(std::string_view name) {
-    return fe::bind("", name, {"5"}) + fe::execute() + fe::sync();
-}
-
-std::string used() {
-    return be::bind_complete() + be::row("5") + be::complete("SELECT 1");
-}
 
 // Two servers that are lent in turns, one client; statement weir_2 is prepared as s1 on server 0.
 SessionScript prepared_once() {

@@ -10,14 +10,6 @@ using pool::CloseReason;
 
 namespace {
 
-std::string select(std::string_view what) {
-    return fe::query("select " + std::string(what));
-}
-
-std::string selected() {
-    return be::row("1") + be::complete("SELECT 1");
-}
-
 // Client 0 holds the only server in a transaction.
 SessionScript server_taken(ScriptOptions options = {}) {
     options.clients = {{}, {}};

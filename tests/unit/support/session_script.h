@@ -163,4 +163,24 @@ private:
     std::size_t server_ = 0;
 };
 
+// What most scripts talk about: a simple query of one value, and a prepared statement's use.
+inline const std::string set_empty = "SET \"application_name\" TO ''";
+inline const std::string select_1 = "select $1";
+
+inline std::string select(std::string_view what) {
+    return fe::query("select " + std::string(what));
+}
+
+inline std::string selected() {
+    return be::row("1") + be::complete("SELECT 1");
+}
+
+inline std::string use(std::string_view name) {
+    return fe::bind("", name, {"5"}) + fe::execute() + fe::sync();
+}
+
+inline std::string used() {
+    return be::bind_complete() + be::row("5") + be::complete("SELECT 1");
+}
+
 }  // namespace weir::test
