@@ -362,7 +362,7 @@ void ServerPool::make_idle(ServerConnection& server, unsigned worker, TimePoint 
     ++server.epoch;
     server.home = worker;
     server.last_used = now;
-    server.client_id = 0;
+    server.client_id.store(0, std::memory_order_relaxed);
     --active_count_;
     ++idle_count_;
     if (round_robin_) {

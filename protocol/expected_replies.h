@@ -66,6 +66,10 @@ public:
 
     // A message of `type` arrived. Call next_invented() and next_dropped() until empty afterwards.
     Step on_message(char type);
+    // False: next_invented() and next_dropped() have nothing.
+    bool has_more() const {
+        return head_ != queue_.size() && (skipping_ || queue_[head_].reply == Reply::invent);
+    }
     // The next reply to invent, if it is its turn.
     std::optional<Expected> next_invented();
     // The next request that the server skips after an error.

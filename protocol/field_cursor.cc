@@ -4,17 +4,6 @@
 
 namespace weir::protocol {
 
-bool FieldCursor::has(std::size_t count) {
-    if (!ok_ || count > remaining()) {
-        ok_ = false;
-    }
-    return ok_;
-}
-
-std::uint8_t FieldCursor::u8() {
-    return has(1) ? std::to_integer<std::uint8_t>(body_[at_++]) : std::uint8_t{0};
-}
-
 std::uint16_t FieldCursor::u16() {
     if (!has(2)) return 0;
     const auto high = std::to_integer<unsigned>(body_[at_]);

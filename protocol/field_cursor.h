@@ -12,7 +12,10 @@ class FieldCursor {
 public:
     explicit FieldCursor(Bytes body) : body_(body) {}
 
-    std::uint8_t u8();
+    std::uint8_t u8() {
+        return has(1) ? std::to_integer<std::uint8_t>(body_[at_++]) : std::uint8_t{0};
+    }
+
     std::uint16_t u16();
     std::uint32_t u32();
     std::int32_t i32() { return static_cast<std::int32_t>(u32()); }
@@ -29,7 +32,10 @@ public:
     bool finished() const { return ok_ && at_ == body_.size(); }
 
 private:
-    bool has(std::size_t count);
+    bool has(std::size_t count) {
+        ok_ = ok_ && count <= remaining();
+        return ok_;
+    }
 
     Bytes body_;
     std::size_t at_ = 0;

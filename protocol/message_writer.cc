@@ -55,10 +55,6 @@ void MessageWriter::end() {
     }
 }
 
-void MessageWriter::shrink_over(std::size_t limit) {
-    if (buffer_.capacity() > limit) std::string().swap(buffer_);
-}
-
 void write_error(const Error& error, MessageWriter& out) {
     const std::string_view severity = error.severity == Severity::fatal ? "FATAL" : "ERROR";
     out.begin(backend::error_response);

@@ -32,7 +32,10 @@ public:
     bool empty() const { return buffer_.empty(); }
     void clear() { buffer_.clear(); }
     // Frees the memory if it grew over `limit` bytes; call when the buffer is empty.
-    void shrink_over(std::size_t limit);
+    void shrink_over(std::size_t limit) {
+        if (buffer_.capacity() > limit) std::string().swap(buffer_);
+    }
+
 
 private:
     std::string buffer_;

@@ -1,5 +1,5 @@
-// PostgreSQL's scan.l as functions over a text and a position: what sql_lexer.cc and
-// sql_text_key.cc share. Not for anybody else.
+// PostgreSQL's scan.l as functions over a text and a position: what sql_lexer.cc,
+// sql_text_key.cc and text_template.cc share. Not for anybody else.
 #pragma once
 
 #include "protocol/sql_lexer.h"

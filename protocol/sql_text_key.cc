@@ -145,9 +145,13 @@ LiteralBlindKey literal_blind_key(std::string_view text, const TextKeySeed& seed
             ++at;
             continue;
         }
-        if (is(c, ident_start) && prefixed_token(text, at).quote == 0) {
-            at = skip_identifier(text, at);
-            continue;
+        if (is(c, ident_start)) {
+            // Nearly every byte of nearly every text is handled here.
+            const char next = at + 1 < text.size() ? text[at + 1] : '\0';
+            if ((next != '\'' && next != '&') || prefixed_token(text, at).quote == 0) {
+                at = skip_identifier(text, at + 1);
+                continue;
+            }
         }
         if (c == '\0') return {};
         const std::size_t start = skip_blank(text, at);

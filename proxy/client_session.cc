@@ -66,7 +66,7 @@ void ClientSession::advance() {
     if (advancing_ || phase_ == Phase::ended) return;
     advancing_ = true;
     int turns = 0;
-    while (phase_ != Phase::ended && advance_once()) {
+    while (phase_ != Phase::ended && advance_once() && may_move_again()) {
         if (++turns == turns_at_once) {
             worker_.loop().resume_later(client_.key());
             break;
@@ -79,6 +79,12 @@ void ClientSession::advance() {
     }
     release_if_large(input_);
     release_if_large(output_);
+}
+
+// After a turn that moved something: all else that moves it raises an event.
+bool ClientSession::may_move_again() const {
+    return !input_.empty() || client_.may_read() || phase_ != Phase::serving ||
+           (server_ != nullptr && server_->channel.may_read());
 }
 
 // One turn: true if something moved and another turn may move more.
@@ -132,7 +138,7 @@ bool ClientSession::read_server() {
     const auto used = process_replies(bytes);
     flush_passed();
     if (phase_ == Phase::ended || server_ != server) return true;
-    server->partial.assign(as_text(bytes.subspan(used)));
+    if (used < bytes.size()) server->partial.assign(as_text(bytes.subspan(used)));
     write_to_server();
     request_finished();
     flush_client();
@@ -178,9 +184,9 @@ void ClientSession::client_gone() {
     finish("client unexpected eof");
 }
 
-bool ClientSession::flush_client() {
+bool ClientSession::send_output() {
     auto& scratch = worker_.to_client();
-    if (phase_ == Phase::ended || (output_.empty() && scratch.empty())) return false;
+    if (phase_ == Phase::ended) return false;
     Bytes bytes = scratch.view();
     if (!output_.empty()) {
         output_.append(as_text(scratch.view()));
@@ -203,7 +209,7 @@ bool ClientSession::flush_client() {
     }
     counters_.bytes_sent.add(sent);
     if (output_.empty()) {
-        output_.assign(as_text(bytes.subspan(sent)));
+        if (sent < bytes.size()) output_.assign(as_text(bytes.subspan(sent)));
         scratch.clear();
         scratch.shrink_over(1 << 20);
     } else {
@@ -227,10 +233,11 @@ void ClientSession::write_to_server() {
         // Of a lost server, its last words and its end come by reading.
         if (result.status == pool::IoStatus::failed) bytes = {};
     }
-    server_output_.append(as_text(bytes));
+    const bool all_sent = bytes.empty() && server_output_.empty();
+    if (!all_sent) server_output_.append(as_text(bytes));
     scratch.clear();
     scratch.shrink_over(1 << 20);
-    flush_server();
+    if (!all_sent) flush_server();
 }
 
 bool ClientSession::flush_server() {

@@ -107,7 +107,7 @@ private:
         bool only_parse_and_close = true;
         // The group is one Query with one statement of this kind.
         std::optional<router::StatementKind> lone_query;
-        router::StatementPtr lone;
+        const router::Statement* lone = nullptr;  // until the next look-up
     };
 
     // A stretch of input: whole messages, ended or not; or the beginning of one large message.
@@ -132,7 +132,12 @@ private:
     void finish_with(const protocol::Error& error);
     bool read_server();
     bool read_client();
-    bool flush_client();
+    bool may_move_again() const;
+    bool flush_client() {
+        return !(output_.empty() && worker_.to_client().empty()) && send_output();
+    }
+
+    bool send_output();
     bool flush_server();
     void write_to_server();
     void client_gone();
@@ -243,7 +248,12 @@ private:
     );
     void injected_failed(std::uint32_t mark);
     void broken_server(std::string_view what);
-    void after_message();
+    // Replies that are due now without the server, and requests that it skips.
+    void after_message() {
+        if (server_ != nullptr && (sync_owed_ || server_->expected.has_more())) settle_skipped();
+    }
+
+    void settle_skipped();
     bool starts_healing(
         const protocol::ErrorResponse& response, const protocol::Expected& failed
     );

@@ -120,7 +120,7 @@ void ClientSession::plan_message(const protocol::MessageView& message, Plan& pla
             const auto& statement = plan_text(*text, plan);
             if (statement->is_single()) {
                 plan.lone_query = statement->kind();
-                plan.lone = statement;
+                plan.lone = statement.get();
             }
             return;
         }

@@ -202,8 +202,10 @@ void ClientSession::forward(const protocol::MessageView& message, Request reques
 void ClientSession::send_query(const protocol::MessageView& message) {
     has_unnamed_ = false;
     server_->unnamed_owner = 0;
-    const auto text = protocol::parse_query(message.body);
-    if (text && group_deallocates_ && send_deallocate(*text)) return;
+    if (group_deallocates_) {
+        const auto text = protocol::parse_query(message.body);
+        if (text && send_deallocate(*text)) return;
+    }
     forward(message, Request::query);
 }
 

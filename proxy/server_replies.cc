@@ -129,9 +129,7 @@ void ClientSession::on_message(const protocol::MessageView& message) {
     after_message();
 }
 
-// Replies that are due now without the server, and requests that it skips.
-void ClientSession::after_message() {
-    if (server_ == nullptr) return;
+void ClientSession::settle_skipped() {
     auto& expected = server_->expected;
     while (const auto invented = expected.next_invented()) {
         flush_passed();
@@ -234,7 +232,8 @@ void ClientSession::on_error(
 void ClientSession::on_command_complete(
     const protocol::MessageView& message, const protocol::Expected& request
 ) {
-    const auto tag = protocol::FieldCursor(message.body).c_string();
+    auto tag = as_text(message.body);
+    if (!tag.empty() && tag.back() == '\0') tag.remove_suffix(1);
     name_settled(request);
     if (tag == "SET") {
         if (request.reply == Reply::forward) ++sets_done_;

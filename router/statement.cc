@@ -181,10 +181,6 @@ std::string_view text(PinReason reason) {
     return "none";
 }
 
-bool Statement::contains(StatementKind wanted) const {
-    return std::find(kinds.begin(), kinds.end(), wanted) != kinds.end();
-}
-
 namespace {
 
 StatementPtr make_opaque(PinReason reason) {

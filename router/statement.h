@@ -177,7 +177,11 @@ struct Statement {
 
     bool is_single() const { return kinds.size() == 1; }
 
-    bool contains(StatementKind kind) const;
+    bool contains(StatementKind wanted) const {
+        for (const StatementKind kind : kinds)
+            if (kind == wanted) return true;
+        return false;
+    }
 
     bool parsed = false;  // false: everything below is the cautious answer
     // Only reads, with functions known to be harmless, as far as a text can tell: a view, cast or

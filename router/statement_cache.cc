@@ -1,9 +1,11 @@
 #include "router/statement_cache.h"
 
+#include "protocol/text_template.h"
 #include "router/pg_query_parser.h"
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -31,6 +33,53 @@ std::size_t estimated_size(const Statement& statement) {
             sizeof change + change.name.capacity() + (change.value ? change.value->capacity() : 0);
     return size;
 }
+
+// Statements by the templates of their texts: a look-up compares bytes where the table of
+// literal-blind keys needs a cryptographic hash over all tokens. It only repeats what that table has
+// said, so it may forget anything.
+class Templates {
+public:
+    const StatementPtr* find(std::string_view text, const protocol::TextKeySeed& seed) {
+        for (Slot& slot : set_of(text, seed)) {
+            if (slot.statement != nullptr && slot.form.matches(text)) {
+                slot.used = true;
+                return &slot.statement;
+            }
+        }
+        return nullptr;
+    }
+
+    // Takes the place of one that was not used since it was last looked at here. Many texts that
+    // begin alike keep what is there.
+    void remember(
+        std::string_view text, const StatementPtr& statement, const protocol::TextKeySeed& seed
+    ) {
+        const auto set = set_of(text, seed);
+        Slot& slot = set[next_victim_++ % ways];
+        if (std::exchange(slot.used, false)) return;
+        slot.used = slot.form.assign(text);
+        slot.statement = slot.used ? statement : nullptr;
+    }
+
+private:
+    static constexpr std::size_t sets = 128;
+    static constexpr std::size_t ways = 4;
+
+    struct Slot {
+        protocol::TextTemplate form;
+        StatementPtr statement;
+        bool used = false;
+    };
+
+    std::span<Slot, ways> set_of(std::string_view text, const protocol::TextKeySeed& seed) {
+        const auto prefix = protocol::TextTemplate::common_prefix(text);
+        const std::size_t set = protocol::text_hash(prefix, seed) % sets;
+        return std::span<Slot, ways>(&slots_[set * ways], ways);
+    }
+
+    std::vector<Slot> slots_{sets * ways};
+    std::size_t next_victim_ = 0;
+};
 
 }  // namespace
 
@@ -128,6 +177,7 @@ struct StatementCache::Store {
     Counters counters;
     protocol::TextKeySeed seed = protocol::TextKeySeed::random();
     std::vector<Entry> entries;
+    Templates templates;
     boost::unordered_flat_map<std::uint64_t, std::uint32_t, AsItIs> by_text;
     boost::unordered_flat_map<TextKey, std::uint32_t, AsItIs> by_key;
     std::size_t bytes = 0;
@@ -155,11 +205,16 @@ const StatementPtr& StatementCache::find_or_analyse(
         ++store.counters.exact_hits;
         return *found;
     }
+    if (const StatementPtr* found = store.templates.find(text, store.seed)) {
+        ++store.counters.blind_hits;
+        return *found;
+    }
     const protocol::LiteralBlindKey blind = protocol::literal_blind_key(text, store.seed);
     const bool has_key = blind.usable && blind.has_literals;
     if (has_key) {
         if (const StatementPtr* found = store.find_blind(blind.key)) {
             ++store.counters.blind_hits;
+            store.templates.remember(text, *found, store.seed);
             return *found;
         }
     }
@@ -168,6 +223,7 @@ const StatementPtr& StatementCache::find_or_analyse(
     entry.statement = analyse(text, rules);
     if (has_key && entry.statement->parsed && !entry.statement->literals_matter) {
         entry.key = blind.key;
+        store.templates.remember(text, entry.statement, store.seed);
     } else {
         entry.exact = true;
         entry.hash = hash;

@@ -6,6 +6,7 @@
 
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace weir::pool {
@@ -16,6 +17,20 @@ namespace {
 constexpr std::uint64_t wake_key = ~std::uint64_t{0};
 
 constexpr std::uint32_t read_events = EPOLLIN | EPOLLRDHUP | EPOLLET;
+
+// recv() and send() without what makes them cancellation points in a process with several threads:
+// two locked instructions each. Nobody cancels a worker's thread.
+ssize_t receive(int descriptor, std::span<std::byte> buffer) {
+    return ::syscall(
+        SYS_recvfrom, descriptor, buffer.data(), buffer.size(), 0, nullptr, nullptr
+    );
+}
+
+ssize_t transmit(int descriptor, Bytes bytes) {
+    return ::syscall(
+        SYS_sendto, descriptor, bytes.data(), bytes.size(), MSG_NOSIGNAL, nullptr, 0
+    );
+}
 
 // A time-out of 0 < t < 1 ms must not become a busy loop, and none may end too early.
 int milliseconds_up(std::optional<Duration> timeout) {
@@ -89,7 +104,7 @@ void EpollBackend::wake() {
 
 IoResult EpollBackend::recv(int descriptor, std::span<std::byte> buffer) {
     for (;;) {
-        const auto received = ::recv(descriptor, buffer.data(), buffer.size(), 0);
+        const auto received = receive(descriptor, buffer);
         if (received > 0) return {IoStatus::ok, static_cast<std::size_t>(received)};
         if (received == 0) return {IoStatus::end};
         if (errno == EAGAIN || errno == EWOULDBLOCK) return {IoStatus::want_read};
@@ -99,7 +114,7 @@ IoResult EpollBackend::recv(int descriptor, std::span<std::byte> buffer) {
 
 IoResult EpollBackend::send(int descriptor, Bytes bytes) {
     for (;;) {
-        const auto sent = ::send(descriptor, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+        const auto sent = transmit(descriptor, bytes);
         if (sent >= 0) return {IoStatus::ok, static_cast<std::size_t>(sent)};
         if (errno == EAGAIN || errno == EWOULDBLOCK) return {IoStatus::want_write};
         if (errno != EINTR) return {IoStatus::failed, 0, errno};

@@ -1,5 +1,6 @@
 // The lexer, the splitter and the keys of a text, which must agree with each other.
 #include "protocol/sql_lexer.h"
+#include "protocol/text_template.h"
 #include "tests/fuzz/fuzz.h"
 
 using namespace weir;
@@ -43,6 +44,20 @@ void split(std::string_view text) {
     }
 }
 
+// Two halves of the input, where one may be of the other's template.
+void check_template(std::string_view text, const TextKeySeed& seed) {
+    const auto middle = text.find('\1');
+    const auto left = text.substr(0, middle);
+    const auto right = middle == std::string_view::npos ? left : text.substr(middle + 1);
+    TextTemplate form;
+    if (!form.assign(left) || right.find('\0') != std::string_view::npos || !form.matches(right)) {
+        return;
+    }
+    const auto one = literal_blind_key(left, seed);
+    const auto other = literal_blind_key(right, seed);
+    FUZZ_CHECK(one.usable && other.usable && one.key == other.key);
+}
+
 }  // namespace
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -53,6 +68,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const auto key = literal_blind_key(text, seed);
     FUZZ_CHECK(key.usable == (!seen.error && !seen.unicode_identifier));
     if (key.usable) FUZZ_CHECK(key.has_literals == seen.literal);
+    check_template(text, seed);
     FUZZ_CHECK(text_hash(text, seed) == text_hash(text, seed));
     (void)is_ascii_safe_encoding(text);
     return 0;

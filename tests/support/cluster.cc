@@ -46,7 +46,7 @@ Cluster& Cluster::shared() {
 
 Cluster::Cluster() : Cluster(Options()) {}
 
-Cluster::Cluster(const Options& options) : port_(free_port()) {
+Cluster::Cluster(const Options& options) {
     run_or_throw(as_server(
         {pg_program("initdb"),
          "-D",
@@ -61,6 +61,8 @@ Cluster::Cluster(const Options& options) : port_(free_port()) {
          "C.UTF-8",
          "--no-sync"}
     ));
+    // Not earlier: initdb takes a while.
+    port_ = free_port();
     configure(options);
     start();
     create_roles();

@@ -65,7 +65,7 @@ private:
     void create_roles();
 
     TempDir directory_{"pg"};
-    int port_;
+    int port_ = 0;
     std::unique_ptr<ChildProcess> process_;
     std::unique_ptr<Pg> admin_;
 };

@@ -10,6 +10,7 @@
 #include <set>
 #include <stdexcept>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 namespace weir::test {
@@ -255,14 +256,21 @@ void Proxy::start() {
 }
 
 bool Proxy::accepts() const {
-    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(static_cast<std::uint16_t>(port_));
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    const bool ok = ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
-    ::close(fd);
-    return ok && ::access(socket_path().c_str(), F_OK) == 0;
+    const auto connects = [](int family, const auto& address) {
+        const int fd = ::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        const auto* const generic = reinterpret_cast<const sockaddr*>(&address);
+        const bool ok = ::connect(fd, generic, sizeof address) == 0;
+        ::close(fd);
+        return ok;
+    };
+    sockaddr_in loopback{};
+    loopback.sin_family = AF_INET;
+    loopback.sin_port = htons(static_cast<std::uint16_t>(port_));
+    loopback.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    sockaddr_un local{};
+    local.sun_family = AF_UNIX;
+    socket_path().copy(local.sun_path, sizeof local.sun_path - 1);
+    return connects(AF_INET, loopback) && connects(AF_UNIX, local);
 }
 
 std::string Proxy::conninfo(

@@ -1,4 +1,5 @@
 #include "protocol/sql_lexer.h"
+#include "protocol/text_template.h"
 
 #include <doctest/doctest.h>
 #include <openssl/evp.h>
@@ -182,6 +183,53 @@ TEST_CASE("literal_blind_key: what it says of the text") {
     CHECK_FALSE(literal_blind_key(std::string_view{"a\0n", 3}, seed).usable);
     CHECK_FALSE(literal_blind_key("a", seed).key == literal_blind_key("a", {1, 3}).key);
     CHECK_FALSE(TextKeySeed::random().first == TextKeySeed::random().first);
+}
+
+TEST_CASE("TextTemplate: says no more than literal_blind_key") {
+    const std::vector<std::string> texts = {
+        "a = 1", "a = 22", "a = 1.5e7", "a = -1", "a = --1", "a = 1e", "a = 1a", "a=1", "a=12",
+        "a = 'x'", "a = 'it''s'", "a = 'x", "a = E'x'", "a = e'x'", "a = 'x' 'y'", "a = 'x''y'",
+        "a = 'x'\n'y'", "a = $$x$$", "a = .5", "a = 5.", "a = 5..6", "a = 1 + 1", "a = 1 + 12",
+        "a = 12 + 1", "a = 1 + '1'", "a1 = 1", "a1 = 2", "a2 = 1", "a = $1", "a = 1 -- b",
+        "a = 2 -- b", "a = 1 -- c", "\"a1\" = 1", "\"a1\" = 2", "a = 1;", "a'x'", "a'y'", "a5", "a",
+        "", "1", "2", "'1'", "''", "'", "1'a'", "2'b'", "a in (1, 2)", "a in (3, 4)", "a in (1,2)",
+        "U&\"a\" = 1", "a = U&'x' uescape '!'", "a = 1 /* 1 */", "a = 1 /* 2 */", "a = 1 /*",
+    };
+    int matched = 0;
+    for (const auto& text : texts) {
+        TextTemplate form;
+        if (!form.assign(text)) continue;
+        CAPTURE(text);
+        CHECK(form.matches(text));
+        for (const auto& other : texts) {
+            CAPTURE(other);
+            if (!form.matches(other)) continue;
+            ++matched;
+            CHECK(share_key(text, other));
+            CHECK(TextTemplate::common_prefix(text) == TextTemplate::common_prefix(other));
+        }
+    }
+    CHECK(matched > 40);
+    TextTemplate form;
+    CHECK_FALSE(form.matches(""));
+    CHECK(form.assign("a = 1"));
+    CHECK(form.matches("a = 22"));
+    CHECK(form.assign("a = 'x' and b = 3"));
+    CHECK(form.matches("a = 'it''s' and b = 44"));
+    for (const auto& text : {std::string("a = b"), std::string("a = E'b'"), std::string("'"),
+                             std::string(TextTemplate::longest, ' ') + "1"}) {
+        CHECK_FALSE(form.assign(text));
+        CHECK_FALSE(form.matches(text));
+    }
+    // Every byte at every place of a word.
+    for (int byte = 1; byte < 256; ++byte) {
+        for (std::size_t at = 0; at < 20; ++at) {
+            std::string text(20, '/');
+            text[at] = static_cast<char>(byte);
+            const bool starts = (byte >= '0' && byte <= '9') || byte == '\'';
+            REQUIRE(TextTemplate::common_prefix(text).size() == (starts ? at : text.size()));
+        }
+    }
 }
 
 TEST_CASE("literal_blind_key: a text without literals has OpenSSL's SipHash-2-4-128") {
