@@ -137,7 +137,7 @@ std::size_t ClientSession::take_group(const Group& group) {
     }
     if (!canceled_ && !prelude_error_ && !acquire()) return 0;
     if (canceled_ || prelude_error_) return refuse_group(group);
-    pin(needs.pin, needs.pin_detail);
+    if (needs.pin != router::PinReason::none) pin(needs.pin, needs.pin_detail);
     if (!send_prelude(needs)) return 0;
     resetting_settings_ |= needs.reset_all;
     resetting_names_.insert(resetting_names_.end(), needs.resets.begin(), needs.resets.end());

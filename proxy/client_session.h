@@ -126,21 +126,21 @@ private:
     static constexpr std::uint32_t failing_parse = ~std::uint32_t{0};
 
     // --- client_session.cc ---
-    void advance();
-    bool advance_once();
-    void finish(std::string_view reason);
-    void finish_with(const protocol::Error& error);
-    bool read_server();
-    bool read_client();
-    bool may_move_again() const;
+    [[gnu::hot]] void advance();
+    [[gnu::hot]] bool advance_once();
+    [[gnu::cold]] void finish(std::string_view reason);
+    [[gnu::cold]] void finish_with(const protocol::Error& error);
+    [[gnu::hot]] bool read_server();
+    [[gnu::hot]] bool read_client();
+    [[gnu::hot]] bool may_move_again() const;
     bool flush_client() {
         return !(output_.empty() && worker_.to_client().empty()) && send_output();
     }
 
-    bool send_output();
-    bool flush_server();
-    void write_to_server();
-    void client_gone();
+    [[gnu::hot]] bool send_output();
+    [[gnu::hot]] bool flush_server();
+    [[gnu::hot]] void write_to_server();
+    [[gnu::cold]] void client_gone();
     void release_retained();
     bool session_mode() const { return limits_->pool_mode == conf::PoolMode::session; }
     bool keeps_server() const { return session_mode() || pin_ != router::PinReason::none; }
@@ -151,69 +151,69 @@ private:
     void check_deadlines(pool::TimePoint now);
 
     // --- server_lease.cc ---
-    bool acquire();
-    void server_granted(pool::ServerConnection& server);
+    [[gnu::hot]] bool acquire();
+    [[gnu::hot]] void server_granted(pool::ServerConnection& server);
     bool server_is_alive();
-    void give_server_back();
+    [[gnu::hot]] void give_server_back();
     void let_server_go();
-    void lose_server(const protocol::Error& error, pool::CloseReason reason, bool gone);
-    void pin(router::PinReason reason, std::string_view detail);
+    [[gnu::cold]] void lose_server(const protocol::Error& error, pool::CloseReason reason, bool gone);
+    [[gnu::cold]] void pin(router::PinReason reason, std::string_view detail);
 
     // --- session_welcome.cc ---
-    void prepare_welcome();
-    bool advance_welcome();
-    void send_welcome();
-    void welcome_finished();
+    [[gnu::cold]] void prepare_welcome();
+    [[gnu::cold]] bool advance_welcome();
+    [[gnu::cold]] void send_welcome();
+    [[gnu::cold]] void welcome_finished();
 
     // --- client_input.cc ---
     std::size_t input_limit() const;
-    std::size_t process(Bytes input);
-    bool may_start_group() const;
-    std::optional<Group> next_group(Bytes input);
-    std::size_t take_group(const Group& group);
+    [[gnu::hot]] std::size_t process(Bytes input);
+    [[gnu::hot]] bool may_start_group() const;
+    [[gnu::hot]] std::optional<Group> next_group(Bytes input);
+    [[gnu::hot]] std::size_t take_group(const Group& group);
     std::size_t taken(const Group& group);
-    std::size_t refuse_group(const Group& group);
-    std::size_t skip_group(const Group& group);
-    std::size_t end_copy(const Group& group);
+    [[gnu::cold]] std::size_t refuse_group(const Group& group);
+    [[gnu::cold]] std::size_t skip_group(const Group& group);
+    [[gnu::cold]] std::size_t end_copy(const Group& group);
     std::size_t take_stream(Bytes input);
     std::size_t take_copy_message(Bytes input);
     bool copy_is_extended() const;
-    bool check_header(char type, std::uint32_t length);
-    void violation(std::string message);
+    [[gnu::hot]] bool check_header(char type, std::uint32_t length);
+    [[gnu::cold]] void violation(std::string message);
 
     // --- local_answers.cc ---
-    bool answer_locally(const Group& group, const Plan& plan);
+    [[gnu::hot]] bool answer_locally(const Group& group, const Plan& plan);
     bool answer_query_locally(const Group& group, const Plan& plan);
     void answer_parse_and_close(const Group& group);
-    void fail_group(const Group& group, const protocol::Error& error);
+    [[gnu::cold]] void fail_group(const Group& group, const protocol::Error& error);
 
     // --- group_plan.cc ---
-    Plan plan(const Group& group);
-    Plan plan_large(const Group& group);
-    const router::StatementPtr& plan_text(std::string_view text, Plan& plan);
+    [[gnu::hot]] Plan plan(const Group& group);
+    [[gnu::cold]] Plan plan_large(const Group& group);
+    [[gnu::hot]] const router::StatementPtr& plan_text(std::string_view text, Plan& plan);
     bool may_follow(const router::Statement& statement) const;
     void plan_settings(const router::Statement& statement, Plan& plan) const;
-    void plan_message(const protocol::MessageView& message, Plan& plan);
+    [[gnu::hot]] void plan_message(const protocol::MessageView& message, Plan& plan);
     void plan_parse(const protocol::MessageView& message, Plan& plan);
     void plan_bind(const protocol::MessageView& message, Plan& plan);
     bool is_taken(std::string_view name, const Plan& plan) const;
-    const router::StatementPtr& knowledge_of(std::string_view text);
+    [[gnu::hot]] const router::StatementPtr& knowledge_of(std::string_view text);
     protocol::TextRules text_rules() const;
     std::string_view statement_scope();
 
     // --- group_sender.cc ---
-    bool send_prelude(const Plan& plan);
-    bool check_server();
-    void guard_sequences(const Plan& plan);
-    void send_settings();
+    [[gnu::hot]] bool send_prelude(const Plan& plan);
+    [[gnu::hot]] bool check_server();
+    [[gnu::hot]] void guard_sequences(const Plan& plan);
+    [[gnu::hot]] void send_settings();
     void send_injected(std::string_view sql, std::uint32_t mark);
-    void send_own_sync();
-    void send_failed_transaction();
-    void send_group(const Group& group);
-    void send_message(const protocol::MessageView& message);
-    void send_query(const protocol::MessageView& message);
-    void forward(const protocol::MessageView& message, protocol::Request request);
-    bool resend_after_heal();
+    [[gnu::cold]] void send_own_sync();
+    [[gnu::cold]] void send_failed_transaction();
+    [[gnu::hot]] void send_group(const Group& group);
+    [[gnu::hot]] void send_message(const protocol::MessageView& message);
+    [[gnu::hot]] void send_query(const protocol::MessageView& message);
+    [[gnu::hot]] void forward(const protocol::MessageView& message, protocol::Request request);
+    [[gnu::cold]] bool resend_after_heal();
 
     // --- group_statements.cc ---
     bool may_prepare_more();
@@ -227,49 +227,49 @@ private:
     void change_name(std::string_view name, protocol::StatementRef statement);
     void ensure_prepared(const protocol::StatementRef& statement);
     void ensure_unnamed();
-    void evict_statements();
+    [[gnu::cold]] void evict_statements();
     protocol::StatementRef deallocated_by(std::string_view text);
-    bool send_deallocate(std::string_view text);
-    bool send_parse_of_deallocate(std::string_view text);
-    void name_settled(const protocol::Expected& expected);
-    void all_names_dropped();
-    void undo(const protocol::Expected& request);
-    void undo_all(const std::vector<protocol::Expected>& dropped);
+    [[gnu::cold]] bool send_deallocate(std::string_view text);
+    [[gnu::cold]] bool send_parse_of_deallocate(std::string_view text);
+    [[gnu::hot]] void name_settled(const protocol::Expected& expected);
+    [[gnu::cold]] void all_names_dropped();
+    [[gnu::cold]] void undo(const protocol::Expected& request);
+    [[gnu::cold]] void undo_all(const std::vector<protocol::Expected>& dropped);
 
     // --- server_replies.cc ---
-    std::size_t process_replies(Bytes bytes);
-    void on_message(const protocol::MessageView& message);
-    void on_error(const protocol::MessageView& message, const protocol::ExpectedReplies::Step& step);
-    void on_ready_for_query(
+    [[gnu::hot]] std::size_t process_replies(Bytes bytes);
+    [[gnu::hot]] void on_message(const protocol::MessageView& message);
+    [[gnu::cold]] void on_error(const protocol::MessageView& message, const protocol::ExpectedReplies::Step& step);
+    [[gnu::hot]] void on_ready_for_query(
         const protocol::MessageView& message, const protocol::ExpectedReplies::Step& step
     );
-    void on_command_complete(
+    [[gnu::hot]] void on_command_complete(
         const protocol::MessageView& message, const protocol::Expected& request
     );
-    void injected_failed(std::uint32_t mark);
-    void broken_server(std::string_view what);
+    [[gnu::cold]] void injected_failed(std::uint32_t mark);
+    [[gnu::cold]] void broken_server(std::string_view what);
     // Replies that are due now without the server, and requests that it skips.
     void after_message() {
         if (server_ != nullptr && (sync_owed_ || server_->expected.has_more())) settle_skipped();
     }
 
-    void settle_skipped();
-    bool starts_healing(
+    [[gnu::cold]] void settle_skipped();
+    [[gnu::cold]] bool starts_healing(
         const protocol::ErrorResponse& response, const protocol::Expected& failed
     );
-    void pass_on(Bytes bytes);
-    void flush_passed();
-    void request_ended(bool in_transaction);
-    void request_finished();
+    [[gnu::hot]] void pass_on(Bytes bytes);
+    [[gnu::hot]] void flush_passed();
+    [[gnu::hot]] void request_ended(bool in_transaction);
+    [[gnu::hot]] void request_finished();
 
     // --- session_parameters.cc ---
     void on_parameter_status(const protocol::MessageView& message);
-    void settle_parameters();
+    [[gnu::hot]] void settle_parameters();
     void tell_parameter(std::string_view name, std::string_view value);
     void tell_unreported();
     void settle_injected();
     void settle_followed();
-    void settle_resets();
+    [[gnu::cold]] void settle_resets();
     void forget_injected();
 
     Worker& worker_;

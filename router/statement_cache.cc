@@ -39,8 +39,11 @@ std::size_t estimated_size(const Statement& statement) {
 // said, so it may forget anything.
 class Templates {
 public:
-    const StatementPtr* find(std::string_view text, const protocol::TextKeySeed& seed) {
-        for (Slot& slot : set_of(text, seed)) {
+    // `prefix`: the text's common_prefix().
+    const StatementPtr* find(
+        std::string_view text, std::string_view prefix, const protocol::TextKeySeed& seed
+    ) {
+        for (Slot& slot : set_of(prefix, seed)) {
             if (slot.statement != nullptr && slot.form.matches(text)) {
                 slot.used = true;
                 return &slot.statement;
@@ -54,7 +57,7 @@ public:
     void remember(
         std::string_view text, const StatementPtr& statement, const protocol::TextKeySeed& seed
     ) {
-        const auto set = set_of(text, seed);
+        const auto set = set_of(protocol::TextTemplate::common_prefix(text), seed);
         Slot& slot = set[next_victim_++ % ways];
         if (std::exchange(slot.used, false)) return;
         slot.used = slot.form.assign(text);
@@ -71,8 +74,7 @@ private:
         bool used = false;
     };
 
-    std::span<Slot, ways> set_of(std::string_view text, const protocol::TextKeySeed& seed) {
-        const auto prefix = protocol::TextTemplate::common_prefix(text);
+    std::span<Slot, ways> set_of(std::string_view prefix, const protocol::TextKeySeed& seed) {
         const std::size_t set = protocol::text_hash(prefix, seed) % sets;
         return std::span<Slot, ways>(&slots_[set * ways], ways);
     }
@@ -200,19 +202,32 @@ const StatementPtr& StatementCache::find_or_analyse(
         store.unkept = analyse(text, rules);
         return store.unkept;
     }
+    // A text with literals is hardly ever the same as one before; one without always is. Neither
+    // table has what the other has, so only the cost hangs on the order.
+    const auto prefix = protocol::TextTemplate::common_prefix(text);
+    const bool likely_literals = prefix.size() < text.size() && !prefix.ends_with('$');
+    const auto find_template = [&] { return store.templates.find(text, prefix, store.seed); };
+    const StatementPtr* found = likely_literals ? find_template() : nullptr;
+    if (found != nullptr) {
+        ++store.counters.blind_hits;
+        return *found;
+    }
     const std::uint64_t hash = protocol::text_hash(text, store.seed);
-    if (const StatementPtr* found = store.find_exact(hash, text)) {
+    found = store.find_exact(hash, text);
+    if (found != nullptr) {
         ++store.counters.exact_hits;
         return *found;
     }
-    if (const StatementPtr* found = store.templates.find(text, store.seed)) {
+    if (!likely_literals) found = find_template();
+    if (found != nullptr) {
         ++store.counters.blind_hits;
         return *found;
     }
     const protocol::LiteralBlindKey blind = protocol::literal_blind_key(text, store.seed);
     const bool has_key = blind.usable && blind.has_literals;
     if (has_key) {
-        if (const StatementPtr* found = store.find_blind(blind.key)) {
+        found = store.find_blind(blind.key);
+        if (found != nullptr) {
             ++store.counters.blind_hits;
             store.templates.remember(text, *found, store.seed);
             return *found;
