@@ -2,7 +2,6 @@
 #include "bench/micro.h"
 
 #include <benchmark/benchmark.h>
-
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -61,22 +60,26 @@ constexpr int warm_up = 2000;
 
 void measure(benchmark::State& state, const std::function<Body()>& make) {
     const auto body = make();
-    for (int i = 0; i < warm_up; ++i) body();
+    for (int i = 0; i < warm_up; ++i)
+        body();
     const auto before = allocations;
-    for (auto _ : state) body();
-    state.counters["allocations"] = static_cast<double>(allocations - before) /
-                                    static_cast<double>(state.iterations());
+    for (auto _ : state)
+        body();
+    state.counters["allocations"] =
+        static_cast<double>(allocations - before) / static_cast<double>(state.iterations());
 }
 
 int repeat(std::string_view name, long times) {
     const auto found = micros().find(std::string(name));
     if (found == micros().end()) {
-        std::fprintf(stderr, "weir_micro: there is no %.*s\n", static_cast<int>(name.size()),
-                     name.data());
+        std::fprintf(
+            stderr, "weir_micro: there is no %.*s\n", static_cast<int>(name.size()), name.data()
+        );
         return 2;
     }
     const auto body = found->second();
-    for (long i = 0; i < times; ++i) body();
+    for (long i = 0; i < times; ++i)
+        body();
     return 0;
 }
 

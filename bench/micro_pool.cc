@@ -13,11 +13,13 @@ namespace {
 class NoObserver final : public pool::PoolObserver {
 public:
     void servers_wanted(pool::ServerPool&) override {}
+
     void server_retired(pool::ServerRef) override {}
 };
 
 struct Lending final : pool::ChannelHandler {
-    Lending() : loop(std::make_unique<ReplayBackend>()), pool({"bench", "bench"}, {&loop}, observer) {
+    Lending()
+        : loop(std::make_unique<ReplayBackend>()), pool({"bench", "bench"}, {&loop}, observer) {
         for (int i = 0; i < servers; ++i) {
             pool.opening_started();
             pool.opening_ended();
@@ -38,11 +40,10 @@ struct Lending final : pool::ChannelHandler {
         });
     }
 
-    static protocol::ParameterSetRef wish() {
-        return protocol::ParameterSet::make({});
-    }
+    static protocol::ParameterSetRef wish() { return protocol::ParameterSet::make({}); }
 
     void on_ready(std::uint64_t) override {}
+
     void on_wake(std::uint64_t) override {}
 
     static constexpr int servers = 16;

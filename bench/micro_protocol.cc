@@ -7,7 +7,6 @@
 #include "protocol/sql_lexer.h"
 
 #include <benchmark/benchmark.h>
-
 #include <cstdlib>
 #include <memory>
 
@@ -23,8 +22,7 @@ using protocol::Request;
 std::size_t forwarded(Bytes bytes, ExpectedReplies& expected) {
     std::size_t forward = 0;
     while (bytes.size() >= protocol::message_header_size) {
-        const std::size_t whole =
-            std::size_t{protocol::FieldCursor(bytes.subspan(1, 4)).u32()} + 1;
+        const std::size_t whole = std::size_t{protocol::FieldCursor(bytes.subspan(1, 4)).u32()} + 1;
         const auto step = expected.on_message(static_cast<char>(bytes[0]));
         if (step.verdict == ExpectedReplies::Verdict::forward) forward += whole;
         if (expected.next_invented() || expected.next_dropped()) std::abort();
@@ -36,7 +34,8 @@ std::size_t forwarded(Bytes bytes, ExpectedReplies& expected) {
 Body replies(std::vector<Request> requests, bool extended) {
     auto expected = std::make_shared<ExpectedReplies>();
     return [expected, requests = std::move(requests), reply = select_reply(extended)] {
-        for (const auto request : requests) expected->sent({request, Reply::forward, 0});
+        for (const auto request : requests)
+            expected->sent({request, Reply::forward, 0});
         if (forwarded(as_bytes(reply), *expected) != reply.size() || !expected->in_sync()) {
             std::abort();
         }
@@ -54,8 +53,7 @@ const Micro prepared("replies/prepared", [] {
 const Micro bind("frames/parse_bind", [] {
     return [request = prepared_request()] {
         const auto bytes = as_bytes(request);
-        const std::size_t whole =
-            std::size_t{protocol::FieldCursor(bytes.subspan(1, 4)).u32()} + 1;
+        const std::size_t whole = std::size_t{protocol::FieldCursor(bytes.subspan(1, 4)).u32()} + 1;
         auto parsed = protocol::parse_bind(
             bytes.subspan(protocol::message_header_size, whole - protocol::message_header_size)
         );

@@ -20,7 +20,8 @@ Body look_up(
     std::uint64_t StatementCache::Counters::*kind
 ) {
     auto cache = std::make_shared<StatementCache>(limits);
-    for (const auto& text : texts) cache->find_or_analyse(text);
+    for (const auto& text : texts)
+        cache->find_or_analyse(text);
     return [cache, texts = std::move(texts), kind, next = std::size_t{0}]() mutable {
         const auto before = cache->counters().*kind;
         if (cache->find_or_analyse(texts[next]) == nullptr) std::abort();
@@ -31,7 +32,8 @@ Body look_up(
 
 std::vector<std::string> account_queries() {
     std::vector<std::string> texts;
-    for (unsigned i = 0; i < 64; ++i) texts.push_back(account_query(i * 7919));
+    for (unsigned i = 0; i < 64; ++i)
+        texts.push_back(account_query(i * 7919));
     return texts;
 }
 

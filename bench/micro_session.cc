@@ -15,8 +15,11 @@ namespace {
 class NoControlPlane final : public pool::PoolObserver, public proxy::SessionObserver {
 public:
     void servers_wanted(pool::ServerPool&) override {}
+
     void server_retired(pool::ServerRef) override {}
+
     void cancel_query(pool::ServerRef) override {}
+
     void session_ended(std::uint64_t) override {}
 };
 
@@ -25,7 +28,8 @@ class Turns {
 public:
     Turns() : worker_(0, make_backend(), catalog_, control_) {
         entry_ = std::make_shared<proxy::PoolEntry>(
-            pool::PoolName{"bench", "bench"}, std::vector<pool::EventLoop*>{&worker_.loop()},
+            pool::PoolName{"bench", "bench"},
+            std::vector<pool::EventLoop*>{&worker_.loop()},
             control_
         );
         auto limits = *entry_->limits();
@@ -77,10 +81,14 @@ private:
     void add_server() {
         pool::ServerIdentity identity;
         identity.welcome = {
-            {"server_version", "15.20"},       {"server_encoding", "UTF8"},
-            {"client_encoding", "UTF8"},       {"application_name", ""},
-            {"DateStyle", "ISO, MDY"},         {"IntervalStyle", "postgres"},
-            {"TimeZone", "Etc/UTC"},           {"integer_datetimes", "on"},
+            {"server_version", "15.20"},
+            {"server_encoding", "UTF8"},
+            {"client_encoding", "UTF8"},
+            {"application_name", ""},
+            {"DateStyle", "ISO, MDY"},
+            {"IntervalStyle", "postgres"},
+            {"TimeZone", "Etc/UTC"},
+            {"integer_datetimes", "on"},
             {"standard_conforming_strings", "on"},
         };
         entry_->welcome.learn(identity.welcome);
@@ -112,7 +120,9 @@ const Micro simple("session/simple_turn", [] {
     auto turns = std::make_shared<Turns>();
     turns->backend().set_requests(simple_requests());
     turns->backend().set_reply(select_reply(false));
-    return [turns] { turns->turn(); };
+    return [turns] {
+        turns->turn();
+    };
 });
 
 const Micro prepared("session/prepared_turn", [] {
@@ -122,7 +132,9 @@ const Micro prepared("session/prepared_turn", [] {
     turns->turn();
     turns->backend().set_requests({prepared_request()});
     turns->backend().set_reply(select_reply(true));
-    return [turns] { turns->turn(); };
+    return [turns] {
+        turns->turn();
+    };
 });
 
 }  // namespace

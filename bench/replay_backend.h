@@ -18,20 +18,31 @@ public:
 
     // What a recv on the client gives; the requests are taken in turn.
     void set_requests(std::vector<std::string> requests) { requests_ = std::move(requests); }
+
     void set_reply(std::string reply) { reply_ = std::move(reply); }
+
     // The client has sent its next request.
     void next_request() { client_readable_ = client_edge_ = true; }
+
     std::size_t sent_to_client() const { return sent_to_client_; }
+
     std::size_t sent_to_server() const { return sent_to_server_; }
 
     void add(int descriptor, std::uint64_t key) override;
+
     void want_write(int, std::uint64_t, bool) override {}
+
     void remove(int) override {}
+
     std::size_t wait(std::span<pool::IoEvent> events, std::optional<pool::Duration>) override;
+
     void wake() override {}
+
     pool::IoResult recv(int descriptor, std::span<std::byte> buffer) override;
     pool::IoResult send(int descriptor, Bytes bytes) override;
+
     void close(int) override {}
+
     // As the system's backend: the clock is part of the cost.
     pool::TimePoint now() override { return pool::Clock::now(); }
 

@@ -26,7 +26,8 @@ inline std::string query_message(std::string_view text) {
 // As many requests as make literals and their hashes differ.
 inline std::vector<std::string> simple_requests() {
     std::vector<std::string> requests;
-    for (unsigned i = 0; i < 64; ++i) requests.push_back(query_message(account_query(i * 7919)));
+    for (unsigned i = 0; i < 64; ++i)
+        requests.push_back(query_message(account_query(i * 7919)));
     return requests;
 }
 

@@ -25,8 +25,10 @@ public:
     asio::awaitable<protocol::Result<std::vector<SocketAddress>>> resolve(
         std::string host, int port, Clock::time_point deadline, Clock::duration max_age
     );
+
     // The next resolve() asks again: none of the addresses answered.
     void forget(const std::string& host, int port) { known_.erase({host, port}); }
+
     // Calls visit(host, age, addresses) for each answer that is known.
     template <class Visit>
     void for_each_known(Visit&& visit) const {

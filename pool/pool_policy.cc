@@ -8,8 +8,8 @@ namespace weir::pool {
 std::size_t servers_to_open(const PoolCounts& counts, const PoolLimits& limits) {
     const auto unlimited = std::numeric_limits<std::size_t>::max();
     auto limit = limits.size == 0 ? unlimited : limits.size;
-    const bool waited_long = limits.reserve_timeout > Duration::zero() &&
-                             counts.oldest_wait >= limits.reserve_timeout;
+    const bool waited_long =
+        limits.reserve_timeout > Duration::zero() && counts.oldest_wait >= limits.reserve_timeout;
     if (limits.reserve > 0 && waited_long && limit != unlimited) limit += limits.reserve;
 
     // Each waiter is worth one opening; those under way will serve as many.

@@ -21,33 +21,54 @@ constexpr std::size_t idle_read_size = 4 * 1024;
 
 std::string_view text(ServerState state) {
     switch (state) {
-        case ServerState::idle: return "idle";
-        case ServerState::active: return "active";
-        case ServerState::testing: return "tested";
-        case ServerState::being_canceled: return "being_canceled";
-        case ServerState::closing: return "closing";
+        case ServerState::idle:
+            return "idle";
+        case ServerState::active:
+            return "active";
+        case ServerState::testing:
+            return "tested";
+        case ServerState::being_canceled:
+            return "being_canceled";
+        case ServerState::closing:
+            return "closing";
     }
     return "";
 }
 
 std::string_view text(CloseReason reason) {
     switch (reason) {
-        case CloseReason::lifetime: return "server lifetime over";
-        case CloseReason::idle_timeout: return "server idle timeout";
-        case CloseReason::server_closed: return "server conn crashed?";
-        case CloseReason::client_pinned: return "client left session state behind";
-        case CloseReason::protocol_violation: return "server broke the protocol";
-        case CloseReason::io_error: return "server connection failed";
-        case CloseReason::reset_failed: return "reset failed";
-        case CloseReason::reconnect: return "obsolete connection";
-        case CloseReason::configuration_changed: return "database configuration changed";
-        case CloseReason::over_limit: return "too many servers in the pool";
-        case CloseReason::check_failed: return "test query failed";
-        case CloseReason::cancel_uncertain: return "a cancel request may still be under way";
-        case CloseReason::killed: return "admin forced disconnect";
-        case CloseReason::shutdown: return "shutdown";
-        case CloseReason::used_once: return "used once (server_lifetime = 0)";
-        case CloseReason::room_for_other_pool: return "evicted";
+        case CloseReason::lifetime:
+            return "server lifetime over";
+        case CloseReason::idle_timeout:
+            return "server idle timeout";
+        case CloseReason::server_closed:
+            return "server conn crashed?";
+        case CloseReason::client_pinned:
+            return "client left session state behind";
+        case CloseReason::protocol_violation:
+            return "server broke the protocol";
+        case CloseReason::io_error:
+            return "server connection failed";
+        case CloseReason::reset_failed:
+            return "reset failed";
+        case CloseReason::reconnect:
+            return "obsolete connection";
+        case CloseReason::configuration_changed:
+            return "database configuration changed";
+        case CloseReason::over_limit:
+            return "too many servers in the pool";
+        case CloseReason::check_failed:
+            return "test query failed";
+        case CloseReason::cancel_uncertain:
+            return "a cancel request may still be under way";
+        case CloseReason::killed:
+            return "admin forced disconnect";
+        case CloseReason::shutdown:
+            return "shutdown";
+        case CloseReason::used_once:
+            return "used once (server_lifetime = 0)";
+        case CloseReason::room_for_other_pool:
+            return "evicted";
     }
     return "";
 }
@@ -80,9 +101,8 @@ void ServerConnection::detach() {
 
 void ServerConnection::report_parameter(std::string_view name, std::string_view value) {
     if (protocol::is_server_fact(name)) return;
-    parameters = protocol::ParameterSet::with(
-        parameters, {std::string(name), std::string(value), true}
-    );
+    parameters =
+        protocol::ParameterSet::with(parameters, {std::string(name), std::string(value), true});
 }
 
 void ServerConnection::make_uncertain(std::string_view name) {
@@ -126,8 +146,7 @@ bool ServerConnection::read_while_idle() {
                 const auto value = body.c_string();
                 if (!body.finished()) return false;
                 report_parameter(name, value);
-            } else if (type != protocol::backend::notice_response &&
-                       type != protocol::backend::notification_response) {
+            } else if (type != protocol::backend::notice_response && type != protocol::backend::notification_response) {
                 return false;
             }
             left.remove_prefix(length + 1);

@@ -74,13 +74,18 @@ public:
     ServerConnection(ServerPool& pool, ServerIdentity identity, Transport transport);
 
     ServerPool& pool() const { return *pool_; }
+
     const ServerIdentity& identity() const { return identity_; }
+
     std::uint64_t id() const { return id_; }
+
     TimePoint connected_at() const { return connected_at_; }
 
     // Holder: puts the stream on `loop` for `handler`, registering it there if it is not yet.
     void attach(EventLoop& loop, ChannelHandler& handler);
+
     bool attached() const { return static_cast<bool>(channel); }
+
     // Holder: takes the stream off its loop.
     void detach();
     // Makes the parameters that PostgreSQL reported the server's own; for a new value of one.
@@ -114,11 +119,11 @@ public:
     // --- guarded by the pool's lock ---
     ServerState state = ServerState::active;
     CloseReason close_reason = CloseReason::lifetime;
-    unsigned home = 0;            // worker on whose idle list it is
-    std::uint64_t epoch = 0;      // counts changes of state or holder
-    std::uint64_t generation = 0;  // of the pool when it was opened; older ones are dirty
-    unsigned cancels = 0;          // cancel connections of ours under way
-    bool used = false;             // a session had it
+    unsigned home = 0;                  // worker on whose idle list it is
+    std::uint64_t epoch = 0;            // counts changes of state or holder
+    std::uint64_t generation = 0;       // of the pool when it was opened; older ones are dirty
+    unsigned cancels = 0;               // cancel connections of ours under way
+    bool used = false;                  // a session had it
     std::optional<CloseReason> doomed;  // closed as soon as it is given back
     Duration lifetime{};
     TimePoint last_used{};
@@ -126,6 +131,7 @@ public:
 
     // Idle: something came from the server.
     void on_ready(std::uint64_t key) override;
+
     void on_wake(std::uint64_t key) override { on_ready(key); }
 
     // Holder, while nothing is owed: takes what the server says by itself. False: it is leaving, or
@@ -133,7 +139,6 @@ public:
     bool read_while_idle();
 
 private:
-
     ServerPool* pool_;
     ServerIdentity identity_;
     std::uint64_t id_;

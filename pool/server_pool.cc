@@ -22,8 +22,11 @@ ServerPool::ServerPool(PoolName name, std::vector<EventLoop*> workers, PoolObser
 // --- workers ---
 
 ServerConnection* ServerPool::lend(
-    Waiter& waiter, const protocol::ParameterSetRef& wish, unsigned worker,
-    ChannelHandler& handler, TimePoint now
+    Waiter& waiter,
+    const protocol::ParameterSetRef& wish,
+    unsigned worker,
+    ChannelHandler& handler,
+    TimePoint now
 ) {
     ServerConnection* server = nullptr;
     bool wanted = false;
@@ -270,7 +273,8 @@ bool ServerPool::close_one_idle(CloseReason reason, std::size_t keep) {
 void ServerPool::close_all_idle(CloseReason reason) {
     const std::lock_guard lock(mutex_);
     for (auto& list : idle_) {
-        while (!list.empty()) retire_idle(list.front(), reason);
+        while (!list.empty())
+            retire_idle(list.front(), reason);
     }
 }
 
@@ -398,9 +402,8 @@ void ServerPool::put_back(ServerConnection& server, unsigned worker, TimePoint n
     make_idle(server, worker, now);
 }
 
-std::optional<CloseReason> ServerPool::staleness(
-    const ServerConnection& server, TimePoint now
-) const {
+std::optional<CloseReason> ServerPool::staleness(const ServerConnection& server, TimePoint now)
+    const {
     if (server.generation != generation_) return CloseReason::reconnect;
     if (server.doomed) return server.doomed;
     // A server that no session has used yet is never too old: it would be opened for nothing.

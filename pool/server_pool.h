@@ -62,8 +62,11 @@ public:
     ServerPool& operator=(const ServerPool&) = delete;
 
     const PoolName& name() const { return name_; }
+
     PoolCounters& counters(unsigned worker) { return counters_[worker]; }
+
     const std::vector<PoolCounters>& counters() const { return counters_; }
+
     std::size_t workers() const { return workers_.size(); }
 
     // --- workers ---
@@ -72,8 +75,11 @@ public:
     // the queue, and its channel is woken when it is granted a server or failed. The server is
     // attached to the worker's loop for `handler`.
     ServerConnection* lend(
-        Waiter& waiter, const protocol::ParameterSetRef& wish, unsigned worker,
-        ChannelHandler& handler, TimePoint now
+        Waiter& waiter,
+        const protocol::ParameterSetRef& wish,
+        unsigned worker,
+        ChannelHandler& handler,
+        TimePoint now
     );
 
     struct Collected {
@@ -122,21 +128,27 @@ public:
     void set_limits(const PoolLimits& limits);
     PoolLimits limits() const;
     PoolCounts counts(TimePoint now) const;
+
     void client_added() { clients_.fetch_add(1, std::memory_order_relaxed); }
+
     void client_removed() { clients_.fetch_sub(1, std::memory_order_relaxed); }
+
     std::size_t clients() const { return clients_.load(std::memory_order_relaxed); }
+
     std::uint64_t overtakings() const;
     void set_round_robin(bool on);
     // No server of a generation before this one is left (RECONNECT, WAIT_CLOSE).
     bool recycled() const;
     // Servers of an earlier one are dirty.
     std::uint64_t generation() const;
+
     // Calls visit(const ServerConnection&) for each server under the lock: only what never changes
     // and what the lock guards may be looked at.
     template <class Visit>
     void for_each_server(Visit&& visit) const {
         const std::lock_guard lock(mutex_);
-        for (const auto& server : all_) visit(*server);
+        for (const auto& server : all_)
+            visit(*server);
     }
 
 private:
@@ -153,7 +165,9 @@ private:
     void retire_locked(ServerConnection& server, CloseReason reason);
     void retire_idle(ServerConnection& server, CloseReason reason);
     std::optional<CloseReason> staleness(const ServerConnection& server, TimePoint now) const;
+
     std::size_t total() const { return all_.size() + opening_; }
+
     bool more_might_open() const;
 
     void register_idle(const ServerRef& server, std::uint64_t epoch);

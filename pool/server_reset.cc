@@ -36,7 +36,9 @@ public:
     }
 
     void on_ready(std::uint64_t) override { advance(); }
+
     void on_wake(std::uint64_t) override { advance(); }
+
     void on_timer(TimePoint) override { fail(CloseReason::reset_failed, false); }
 
 private:

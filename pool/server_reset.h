@@ -1,7 +1,8 @@
 // Server reset: puts a server in order after its client has left, and gives it back.
 //
 // Drains what it still owes (a cancel is under way if something runs), ends COPY and transaction
-// (what was not committed is rolled back), runs the reset query. A server that cannot be brought to a known state in time is closed.
+// (what was not committed is rolled back), runs the reset query. A server that cannot be brought to
+// a known state in time is closed.
 #pragma once
 
 #include "pool/server_pool.h"

@@ -7,7 +7,9 @@
 namespace weir::protocol {
 
 SqlState SqlState::from_text(std::string_view text) {
-    const auto legal = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'); };
+    const auto legal = [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z');
+    };
     SqlState state;
     if (text.size() == state.code_.size() && std::all_of(text.begin(), text.end(), legal)) {
         std::copy(text.begin(), text.end(), state.code_.begin());

@@ -23,6 +23,7 @@ public:
     static SqlState from_text(std::string_view text);
 
     constexpr std::string_view text() const { return {code_.data(), code_.size()}; }
+
     constexpr bool operator==(const SqlState&) const = default;
 
 private:

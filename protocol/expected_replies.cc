@@ -28,7 +28,8 @@ bool ends_with_ready(Request request) {
 // What comes behind a Sync that was sent already is not skipped.
 bool ExpectedReplies::skips_what_follows() const {
     return skipping_ && std::none_of(
-                            queue_.begin() + static_cast<std::ptrdiff_t>(head_), queue_.end(),
+                            queue_.begin() + static_cast<std::ptrdiff_t>(head_),
+                            queue_.end(),
                             [](const Expected& owed) { return owed.request == Request::sync; }
                         );
 }
@@ -151,12 +152,11 @@ ExpectedReplies::Step ExpectedReplies::on_message(char type) {
         case backend::parameter_description:
             return keep_if(request == Request::describe_statement);
         case backend::row_description:
-            return request == Request::query
-                       ? keep_if(true)
-                       : pop_if(
-                             request == Request::describe_statement ||
-                             request == Request::describe_portal
-                         );
+            return request == Request::query ? keep_if(true)
+                                             : pop_if(
+                                                   request == Request::describe_statement ||
+                                                   request == Request::describe_portal
+                                               );
         case backend::no_data:
             return pop_if(
                 request == Request::describe_statement || request == Request::describe_portal

@@ -66,10 +66,12 @@ public:
 
     // A message of `type` arrived. Call next_invented() and next_dropped() until empty afterwards.
     Step on_message(char type);
+
     // False: next_invented() and next_dropped() have nothing.
     bool has_more() const {
         return head_ != queue_.size() && (skipping_ || queue_[head_].reply == Reply::invent);
     }
+
     // The next reply to invent, if it is its turn.
     std::optional<Expected> next_invented();
     // The next request that the server skips after an error.
@@ -77,23 +79,30 @@ public:
 
     // Nothing is owed, no COPY is open: the server could serve anybody.
     bool in_sync() const { return head_ == queue_.size() && !skipping_ && copy_ == Copy::none; }
+
     // The server waits for CopyData.
     bool copy_in() const { return copy_ == Copy::in; }
+
     // The server has reported an error and ignores all until a Sync that was not sent yet.
     bool needs_sync() const;
+
     // A COPY failed while a Sync was on its way. Whether the server has read it in COPY mode (and
     // ignored it), or behind the error, cannot be known: one more ReadyForQuery may come at any
     // time. What is in doubt must serve nobody else.
     bool sync_in_doubt() const { return in_doubt_; }
+
     // How many requests have no complete answer yet.
     std::size_t size() const { return queue_.size() - head_; }
+
     // Calls visit(expected) for what is owed, oldest first.
     template <class Visit>
     void for_each_owed(Visit&& visit) const {
-        for (auto i = head_; i < queue_.size(); ++i) visit(queue_[i]);
+        for (auto i = head_; i < queue_.size(); ++i)
+            visit(queue_[i]);
     }
 
     const Expected* front() const { return head_ < queue_.size() ? &queue_[head_] : nullptr; }
+
     // Forgets everything: the connection is gone.
     void clear();
 

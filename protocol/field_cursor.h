@@ -18,16 +18,22 @@ public:
 
     std::uint16_t u16();
     std::uint32_t u32();
+
     std::int32_t i32() { return static_cast<std::int32_t>(u32()); }
+
     // Text up to the next NUL, which is consumed and not part of the view.
     std::string_view c_string();
     // REQUIRES nothing of `count`: more than is left makes ok() false.
     Bytes take(std::size_t count);
+
     Bytes rest() { return take(remaining()); }
 
     std::size_t remaining() const { return body_.size() - at_; }
+
     std::size_t position() const { return at_; }
+
     bool ok() const { return ok_; }
+
     // All reads fitted and nothing is left over.
     bool finished() const { return ok_ && at_ == body_.size(); }
 

@@ -73,14 +73,17 @@ struct MessageView {
 // Length word of the message that `bytes` begin with: the body's length and its own 4 bytes.
 // REQUIRES: a whole header.
 inline std::uint32_t announced_length(Bytes bytes) {
-    const auto at = [&](std::size_t i) { return std::to_integer<std::uint32_t>(bytes[i]); };
+    const auto at = [&](std::size_t i) {
+        return std::to_integer<std::uint32_t>(bytes[i]);
+    };
     return at(1) << 24 | at(2) << 16 | at(3) << 8 | at(4);
 }
 
 // The message that `bytes` begin with, or as much of it as they hold.
 // REQUIRES: a whole header with a length that was checked.
 inline MessageView message_at(Bytes bytes) {
-    const auto whole = bytes.first(std::min(std::size_t{announced_length(bytes)} + 1, bytes.size()));
+    const auto whole =
+        bytes.first(std::min(std::size_t{announced_length(bytes)} + 1, bytes.size()));
     return {static_cast<char>(bytes[0]), whole.subspan(message_header_size), whole};
 }
 

@@ -7,8 +7,11 @@ namespace weir::protocol {
 namespace {
 
 void put_u32(std::string& buffer, std::uint32_t value) {
-    const char bytes[4] = {static_cast<char>(value >> 24), static_cast<char>(value >> 16),
-                           static_cast<char>(value >> 8), static_cast<char>(value)};
+    const char bytes[4] = {
+        static_cast<char>(value >> 24),
+        static_cast<char>(value >> 16),
+        static_cast<char>(value >> 8),
+        static_cast<char>(value)};
     buffer.append(bytes, sizeof bytes);
 }
 
@@ -65,8 +68,9 @@ void write_error(const Error& error, MessageWriter& out) {
     out.u8(0).end();
 }
 
-void write_notice(std::string_view severity, SqlState code, std::string_view message,
-                  MessageWriter& out) {
+void write_notice(
+    std::string_view severity, SqlState code, std::string_view message, MessageWriter& out
+) {
     out.begin(backend::notice_response);
     out.u8('S').c_string(severity).u8('V').c_string(severity);
     out.u8('C').c_string(code.text()).u8('M').c_string(message);

@@ -43,7 +43,10 @@ std::size_t hash_of(const std::vector<Parameter>& parameters) {
 
 bool equal(const std::vector<Parameter>& a, const std::vector<Parameter>& b) {
     return std::equal(
-        a.begin(), a.end(), b.begin(), b.end(),
+        a.begin(),
+        a.end(),
+        b.begin(),
+        b.end(),
         [](const Parameter& x, const Parameter& y) {
             return x.reported == y.reported && x.name == y.name && x.value == y.value;
         }
@@ -73,9 +76,11 @@ constexpr std::array<std::string_view, 6> identifier_lists{
 };
 
 bool is_identifier_list(std::string_view name) {
-    return std::any_of(identifier_lists.begin(), identifier_lists.end(), [&](std::string_view list) {
-        return same_parameter_name(list, name);
-    });
+    return std::any_of(
+        identifier_lists.begin(),
+        identifier_lists.end(),
+        [&](std::string_view list) { return same_parameter_name(list, name); }
+    );
 }
 
 }  // namespace
@@ -86,8 +91,12 @@ bool same_parameter_name(std::string_view a, std::string_view b) {
 
 bool is_server_fact(std::string_view name) {
     static constexpr std::array<std::string_view, 6> facts{
-        "server_version", "server_encoding", "integer_datetimes",
-        "is_superuser",   "in_hot_standby",  "session_authorization",
+        "server_version",
+        "server_encoding",
+        "integer_datetimes",
+        "is_superuser",
+        "in_hot_standby",
+        "session_authorization",
     };
     return std::any_of(facts.begin(), facts.end(), [&](std::string_view fact) {
         return same_parameter_name(fact, name);
@@ -96,7 +105,9 @@ bool is_server_fact(std::string_view name) {
 
 const Parameter* ParameterSet::find(std::string_view name) const {
     const auto found = std::lower_bound(
-        parameters_.begin(), parameters_.end(), name,
+        parameters_.begin(),
+        parameters_.end(),
+        name,
         [](const Parameter& parameter, std::string_view wanted) {
             return compare_names(parameter.name, wanted) < 0;
         }
@@ -150,7 +161,9 @@ ParameterSetRef ParameterSet::with(const ParameterSetRef& set, Parameter paramet
 ParameterSetRef ParameterSet::without(const ParameterSetRef& set, std::string_view name) {
     if (set->find(name) == nullptr) return set;
     auto parameters = set->parameters_;
-    std::erase_if(parameters, [&](const Parameter& p) { return same_parameter_name(p.name, name); });
+    std::erase_if(parameters, [&](const Parameter& p) {
+        return same_parameter_name(p.name, name);
+    });
     return make(std::move(parameters));
 }
 
@@ -184,7 +197,8 @@ std::vector<std::string> split_identifiers(std::string_view list, bool& valid) {
     };
     std::size_t at = 0;
     const auto skip_space = [&] {
-        while (at < list.size() && is_space(list[at])) ++at;
+        while (at < list.size() && is_space(list[at]))
+            ++at;
     };
     valid = true;
     skip_space();
@@ -241,8 +255,8 @@ std::string set_statement(std::string_view name, std::string_view value) {
     if (!valid || names.empty()) {
         // SET would take it for one name; set_config takes the text as the start-up packet does,
         // and refuses what is no list.
-        return "SELECT pg_catalog.set_config(" + quote_literal(name) + ", " +
-               quote_literal(value) + ", false)";
+        return "SELECT pg_catalog.set_config(" + quote_literal(name) + ", " + quote_literal(value) +
+               ", false)";
     }
     for (std::size_t i = 0; i < names.size(); ++i) {
         if (i > 0) out += ", ";
@@ -252,8 +266,10 @@ std::string set_statement(std::string_view name, std::string_view value) {
 }
 
 std::vector<std::string> statements_between(
-    const ParameterSet& server, const ParameterSet& client,
-    const std::vector<std::string>& uncertain, std::vector<std::string>& changed_names
+    const ParameterSet& server,
+    const ParameterSet& client,
+    const std::vector<std::string>& uncertain,
+    std::vector<std::string>& changed_names
 ) {
     const auto is_uncertain = [&](std::string_view name) {
         return std::any_of(uncertain.begin(), uncertain.end(), [&](const std::string& other) {

@@ -24,6 +24,7 @@ struct Parameter {
 class ParameterSet {
 public:
     const std::vector<Parameter>& parameters() const { return parameters_; }
+
     const Parameter* find(std::string_view name) const;
     // Value of a parameter, empty if it is not in the set.
     std::string_view value(std::string_view name) const;
@@ -36,8 +37,7 @@ public:
     static ParameterSetRef make(std::vector<Parameter> parameters);
 
 private:
-    explicit ParameterSet(std::vector<Parameter> parameters)
-        : parameters_(std::move(parameters)) {}
+    explicit ParameterSet(std::vector<Parameter> parameters) : parameters_(std::move(parameters)) {}
 
     std::vector<Parameter> parameters_;  // by name, without case
 };
@@ -51,8 +51,10 @@ bool same_parameter_name(std::string_view a, std::string_view b);
 // SET or RESET statements, one per element; `changed_names` gets the names in the same order.
 // `uncertain` names are always set or reset.
 std::vector<std::string> statements_between(
-    const ParameterSet& server, const ParameterSet& client,
-    const std::vector<std::string>& uncertain, std::vector<std::string>& changed_names
+    const ParameterSet& server,
+    const ParameterSet& client,
+    const std::vector<std::string>& uncertain,
+    std::vector<std::string>& changed_names
 );
 // `SET name TO value`, or the same by set_config, with both quoted so that nothing in them can be
 // executed.

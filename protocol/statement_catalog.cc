@@ -7,7 +7,7 @@ namespace weir::protocol {
 
 StatementRef StatementCatalog::find_or_add(std::string_view definition, std::string_view scope) {
     const auto hash = std::hash<std::string_view>{}(definition) ^
-                      std::hash<std::string_view>{}(scope) * 0x9e3779b97f4a7c15ULL;
+                      std::hash<std::string_view>{}(scope)*0x9e3779b97f4a7c15ULL;
     auto& shard = shards_[hash % shards_.size()];
     const std::lock_guard lock(shard.mutex);
     const auto [first, last] = shard.statements.equal_range(hash);
@@ -42,7 +42,8 @@ std::size_t StatementCatalog::size() const {
     std::size_t live = 0;
     for (const auto& shard : shards_) {
         const std::lock_guard lock(shard.mutex);
-        for (const auto& entry : shard.statements) live += entry.second.expired() ? 0 : 1;
+        for (const auto& entry : shard.statements)
+            live += entry.second.expired() ? 0 : 1;
     }
     return live;
 }

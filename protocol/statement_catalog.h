@@ -71,8 +71,11 @@ public:
     const StatementRef* find(std::string_view name) const;
     void add(std::string_view name, StatementRef statement);
     bool remove(std::string_view name);
+
     void clear() { names_.clear(); }
+
     std::size_t size() const { return names_.size(); }
+
     // The client's name of a statement, for texts; empty if it has none.
     std::string_view name_of(std::uint32_t id) const;
 
@@ -99,6 +102,7 @@ public:
     std::optional<StatementRef> evict_over(std::size_t limit);
     // Forgets all but these.
     void keep_only(const std::vector<std::uint32_t>& ids);
+
     std::size_t size() const { return by_id_.size(); }
 
 private:

@@ -1,5 +1,5 @@
-// TextTemplate: a text with gaps where its literals are. Tells of another text whether it differs in
-// literals only, by comparing bytes, without a key: for texts that come again and again.
+// TextTemplate: a text with gaps where its literals are. Tells of another text whether it differs
+// in literals only, by comparing bytes, without a key: for texts that come again and again.
 #pragma once
 
 #include <cstdint>
@@ -14,10 +14,10 @@ public:
     // Matches nothing.
     TextTemplate() = default;
 
-    // Takes the text's form, in the memory it has. False, and it matches nothing, if the text cannot
-    // be one: no literal, literals other than 123 and 'abc' (with a prefix, in dollars, beginning
-    // with a dot), longer than `longest`, or not ending properly.
-    // REQUIRES: TextRules{} hold for the text.
+    // Takes the text's form, in the memory it has. False, and it matches nothing, if the text
+    // cannot be one: no literal, literals other than 123 and 'abc' (with a prefix, in dollars,
+    // beginning with a dot), longer than `longest`, or not ending properly. REQUIRES: TextRules{}
+    // hold for the text.
     bool assign(std::string_view text);
 
     // True only if literal_blind_key() gives both texts the same key, whatever the seed.

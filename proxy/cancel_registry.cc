@@ -22,7 +22,8 @@ std::string random_bytes(std::size_t size) {
 std::int32_t random_process_id() {
     std::uint32_t number = 0;
     const auto bytes = random_bytes(4);
-    for (const char c : bytes) number = number << 8 | static_cast<unsigned char>(c);
+    for (const char c : bytes)
+        number = number << 8 | static_cast<unsigned char>(c);
     // 2^22 .. 2^31 - 1: positive, since some clients read it as a signed number.
     constexpr std::uint32_t range = 0x7fffffffU - static_cast<std::uint32_t>(above_backend_pids);
     return above_backend_pids + static_cast<std::int32_t>(number % range);

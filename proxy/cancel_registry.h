@@ -24,6 +24,7 @@ public:
     std::optional<Target> find(const protocol::CancelKey& key) const;
     // The session is gone. Says whether it was there.
     bool remove(std::uint64_t session);
+
     std::size_t size() const { return entries_.size(); }
 
 private:

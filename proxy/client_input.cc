@@ -1,7 +1,6 @@
 // From the client's bytes to groups of messages, and where each group goes.
-#include "proxy/client_session.h"
-
 #include "protocol/frontend_messages.h"
+#include "proxy/client_session.h"
 
 #include <fmt/format.h>
 
@@ -70,12 +69,14 @@ bool ClientSession::may_start_group() const {
 bool ClientSession::check_header(char type, std::uint32_t length) {
     const auto limit = protocol::message_length_limit(type);
     if (!limit) {
-        violation(fmt::format("invalid frontend message type {}", static_cast<unsigned char>(type)));
+        violation(fmt::format("invalid frontend message type {}", static_cast<unsigned char>(type))
+        );
         return false;
     }
     if (length < 4 || length > std::min(*limit, limits_->max_packet_size)) {
-        violation(fmt::format("invalid message length {} of message type {}", length,
-                              static_cast<unsigned char>(type)));
+        violation(fmt::format(
+            "invalid message length {} of message type {}", length, static_cast<unsigned char>(type)
+        ));
         return false;
     }
     return true;
@@ -199,9 +200,10 @@ std::size_t ClientSession::end_copy(const Group& group) {
     const auto first = protocol::message_at(group.bytes);
     if (first.type != frontend::sync && first.type != frontend::flush) {
         const bool extended = copy_is_extended();
-        worker_.to_server().begin(frontend::copy_fail).c_string(
-            "unexpected message type during COPY from stdin"
-        ).end();
+        worker_.to_server()
+            .begin(frontend::copy_fail)
+            .c_string("unexpected message type during COPY from stdin")
+            .end();
         server_->expected.copy_input_ended();
         if (extended) group_open_ = true;
         write_to_server();

@@ -118,12 +118,19 @@ asio::awaitable<void> Login::run() {
 }
 
 asio::awaitable<Result<Negotiated>> Login::negotiate() {
-    auto first = co_await stream_.peek();
-    if (!first) co_return first.error();
-    spoken_ = true;
-    if (*first == tls_handshake_record && can_tls()) {
-        auto started = co_await direct_tls();
-        if (!started) co_return started.error();
+    if (can_tls()) {
+        // A handshake must find all of its bytes in the socket.
+        auto first = co_await stream_.peek();
+        if (!first) co_return first.error();
+        spoken_ = true;
+        if (*first == tls_handshake_record) {
+            auto started = co_await direct_tls();
+            if (!started) co_return started.error();
+        }
+    } else {
+        auto filled = co_await stream_.fill();
+        if (!filled) co_return filled.error();
+        spoken_ = true;
     }
     bool ssl_asked = is_tls();
     bool gssenc_asked = false;

@@ -122,7 +122,8 @@ bool ClientSession::read_server() {
                 "The connection to the server was lost; whether the last statement took effect is "
                 "not known."
             ),
-            pool::CloseReason::server_closed, true
+            pool::CloseReason::server_closed,
+            true
         );
         return true;
     }
@@ -264,8 +265,12 @@ void ClientSession::finish(std::string_view reason) {
     phase_ = Phase::ended;
     if (limits_->log_disconnections) {
         const auto age = worker_.loop().now() - connected_at_;
-        log_session(*this, "closing because: {} (age={}s)", printable_without_passwords(reason),
-                    std::chrono::duration_cast<std::chrono::seconds>(age).count());
+        log_session(
+            *this,
+            "closing because: {} (age={}s)",
+            printable_without_passwords(reason),
+            std::chrono::duration_cast<std::chrono::seconds>(age).count()
+        );
     }
     flush_passed();
     let_server_go();

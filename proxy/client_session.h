@@ -1,8 +1,8 @@
 // ClientSession: one logged-in client on its worker, from the welcome to the end.
 //
 // advance() makes all progress that is possible and returns; every event leads there. In short:
-// client bytes -> groups of messages (up to Query, Sync or Flush) -> a server is lent -> settings it
-// lacks and the group in one send -> replies, told apart by ExpectedReplies, in one send -> the
+// client bytes -> groups of messages (up to Query, Sync or Flush) -> a server is lent -> settings
+// it lacks and the group in one send -> replies, told apart by ExpectedReplies, in one send -> the
 // server goes back. One group is under way at a time; what the client sends meanwhile waits in
 // input_ (bounded) or in the kernel.
 //
@@ -14,10 +14,10 @@
 //   session_timers.cc      deadlines
 #pragma once
 
-#include "proxy/pool_entry.h"
-#include "proxy/worker.h"
 #include "protocol/backend_messages.h"
 #include "protocol/message.h"
+#include "proxy/pool_entry.h"
+#include "proxy/worker.h"
 #include "router/statement.h"
 
 #include <boost/container/small_vector.hpp>
@@ -41,6 +41,8 @@ struct SessionStart {
     std::string tls;
     bool unix_socket = false;
     int peer_process = 0;  // of a client on a Unix socket, 0 = not known
+    std::shared_ptr<void>
+        permit;  // its place under max_client_conn, given back when it is destroyed
 };
 
 // A row of SHOW CLIENTS.
@@ -49,7 +51,7 @@ struct SessionView {
     std::string user, database, address, local_address, tls, application_name;
     int port = 0, local_port = 0;
     std::string_view state;
-    std::string_view pin;   // why it keeps its server, empty if it does not
+    std::string_view pin;    // why it keeps its server, empty if it does not
     std::string pin_detail;  // the name this hangs on, if there is one
     pool::TimePoint connected{}, request{};
     pool::Duration wait{};
@@ -76,8 +78,11 @@ public:
     // Takes the limits that are in force now; the pool mode stays what it was at login.
     void refresh_limits();
     SessionView view() const;
+
     std::uint64_t id() const { return start_.id; }
+
     const PoolEntry& entry() const { return *start_.entry; }
+
     bool has_server() const { return server_ != nullptr; }
 
     void on_ready(std::uint64_t channel) override;
@@ -113,7 +118,7 @@ private:
     // A stretch of input: whole messages, ended or not; or the beginning of one large message.
     struct Group {
         Bytes bytes;
-        char terminator = 0;  // type of its last message if that ends a group
+        char terminator = 0;        // type of its last message if that ends a group
         std::uint64_t missing = 0;  // bytes of its last message that were not read yet
     };
 
@@ -133,6 +138,7 @@ private:
     [[gnu::hot]] bool read_server();
     [[gnu::hot]] bool read_client();
     [[gnu::hot]] bool may_move_again() const;
+
     bool flush_client() {
         return !(output_.empty() && worker_.to_client().empty()) && send_output();
     }
@@ -142,8 +148,11 @@ private:
     [[gnu::hot]] void write_to_server();
     [[gnu::cold]] void client_gone();
     void release_retained();
+
     bool session_mode() const { return limits_->pool_mode == conf::PoolMode::session; }
+
     bool keeps_server() const { return session_mode() || pin_ != router::PinReason::none; }
+
     protocol::TransactionStatus local_status() const;
 
     // --- session_timers.cc ---
@@ -156,7 +165,9 @@ private:
     bool server_is_alive();
     [[gnu::hot]] void give_server_back();
     void let_server_go();
-    [[gnu::cold]] void lose_server(const protocol::Error& error, pool::CloseReason reason, bool gone);
+    [[gnu::cold]] void lose_server(
+        const protocol::Error& error, pool::CloseReason reason, bool gone
+    );
     [[gnu::cold]] void pin(router::PinReason reason, std::string_view detail);
 
     // --- session_welcome.cc ---
@@ -239,7 +250,9 @@ private:
     // --- server_replies.cc ---
     [[gnu::hot]] std::size_t process_replies(Bytes bytes);
     [[gnu::hot]] void on_message(const protocol::MessageView& message);
-    [[gnu::cold]] void on_error(const protocol::MessageView& message, const protocol::ExpectedReplies::Step& step);
+    [[gnu::cold]] void on_error(
+        const protocol::MessageView& message, const protocol::ExpectedReplies::Step& step
+    );
     [[gnu::hot]] void on_ready_for_query(
         const protocol::MessageView& message, const protocol::ExpectedReplies::Step& step
     );
@@ -248,6 +261,7 @@ private:
     );
     [[gnu::cold]] void injected_failed(std::uint32_t mark);
     [[gnu::cold]] void broken_server(std::string_view what);
+
     // Replies that are due now without the server, and requests that it skips.
     void after_message() {
         if (server_ != nullptr && (sync_owed_ || server_->expected.has_more())) settle_skipped();
@@ -283,34 +297,34 @@ private:
 
     Phase phase_ = Phase::welcoming;
     bool advancing_ = false;
-    bool waiting_ = false;        // in the pool's queue
-    bool client_ended_ = false;   // the client has closed its side
-    bool prelude_pending_ = false;  // settings or a check query went ahead of the group
-    bool group_open_ = false;     // sent without a terminator: more of it follows, same server
-    bool skip_to_sync_ = false;   // an error was answered here: ignore until Sync
-    bool own_failed_ = false;     // the last error was about a message of ours
-    bool sync_owed_ = false;      // an injected message failed before a Query: Sync for it
-    bool lease_fresh_ = false;    // nothing was sent to this server since it was lent
+    bool waiting_ = false;             // in the pool's queue
+    bool client_ended_ = false;        // the client has closed its side
+    bool prelude_pending_ = false;     // settings or a check query went ahead of the group
+    bool group_open_ = false;          // sent without a terminator: more of it follows, same server
+    bool skip_to_sync_ = false;        // an error was answered here: ignore until Sync
+    bool own_failed_ = false;          // the last error was about a message of ours
+    bool sync_owed_ = false;           // an injected message failed before a Query: Sync for it
+    bool lease_fresh_ = false;         // nothing was sent to this server since it was lent
     bool resetting_settings_ = false;  // RESET ALL is under way
-    bool checking_ = false;       // the check query is under way
-    bool server_doomed_ = false;  // not fit for others: closed when it would be given back
-    bool begin_sent_ = false;     // the group's BEGIN was deferred until now
-    bool begin_failed_ = false;   // ... and was never run
-    bool canceled_ = false;       // the client's request is refused before it is sent
+    bool checking_ = false;            // the check query is under way
+    bool server_doomed_ = false;       // not fit for others: closed when it would be given back
+    bool begin_sent_ = false;          // the group's BEGIN was deferred until now
+    bool begin_failed_ = false;        // ... and was never run
+    bool canceled_ = false;            // the client's request is refused before it is sent
     bool group_deallocates_ = false;
-    bool portal_deallocates_ = false;  // the unnamed portal is a DEALLOCATE
-    bool retain_ = false;         // the group uses statements prepared earlier
+    bool portal_deallocates_ = false;        // the unnamed portal is a DEALLOCATE
+    bool retain_ = false;                    // the group uses statements prepared earlier
     bool sequences_in_transaction_ = false;  // some were advanced in this transaction
-    bool server_fatal_ = false;   // its last words were passed on
+    bool server_fatal_ = false;              // its last words were passed on
     bool has_unnamed_ = false;
-    bool local_failed_ = false;   // a deferred BEGIN whose transaction failed before it had a server
+    bool local_failed_ = false;  // a deferred BEGIN whose transaction failed before it had a server
     bool healing_ = false;
     bool forwarded_in_group_ = false;
-    bool unit_failed_ = false;    // an error or ROLLBACK since the server was in sync and idle
+    bool unit_failed_ = false;  // an error or ROLLBACK since the server was in sync and idle
     router::PinReason pin_ = router::PinReason::none;
 
-    std::string input_;           // read and not yet used
-    std::size_t scanned_ = 0;     // leading bytes of the input that are whole messages of the group
+    std::string input_;        // read and not yet used
+    std::size_t scanned_ = 0;  // leading bytes of the input that are whole messages of the group
     std::uint64_t stream_left_ = 0;  // of a large message that is on its way to the server
     bool stream_discard_ = false;    // ... or that is thrown away
     std::uint64_t reply_left_ = 0;   // of a reply that is passed on in pieces
@@ -321,8 +335,8 @@ private:
     std::string deferred_begin_;  // its text, while BEGIN has not been sent
     std::string unnamed_parse_;   // definition of the client's unnamed statement
     std::uint64_t unnamed_serial_ = 0;
-    protocol::StatementRef unnamed_deallocates_;  // what the unnamed statement deallocates
-    std::string deallocated_name_;                // ... and what the client calls it
+    protocol::StatementRef unnamed_deallocates_;    // what the unnamed statement deallocates
+    std::string deallocated_name_;                  // ... and what the client calls it
     std::vector<protocol::StatementRef> evicting_;  // Close was sent and is not answered yet
     std::string retained_group_;  // what was sent, while it may have to be sent again
     std::uint32_t heal_statement_ = 0;
@@ -330,6 +344,7 @@ private:
     std::string unknown_name_;
 
     std::unique_ptr<protocol::ClientStatements> statements_;
+
     // Changes of names by messages under way, oldest first; undone when those fail.
     struct NameChange {
         std::string name;

@@ -1,9 +1,8 @@
 // What a group of messages needs, before any of it is sent.
-#include "proxy/client_session.h"
-
 #include "protocol/field_cursor.h"
 #include "protocol/frontend_messages.h"
 #include "protocol/sql_lexer.h"
+#include "proxy/client_session.h"
 
 #include <algorithm>
 #include <array>
@@ -18,7 +17,24 @@ namespace {
 // lo_* by the OIDs that libpq and JDBC call by FunctionCall (pg_proc.dat): their effects end with
 // the transaction.
 constexpr std::array<std::uint32_t, 18> large_object_functions{
-    715, 764, 767, 952, 953, 954, 955, 956, 957, 958, 964, 1004, 3170, 3171, 3172, 3457, 3458, 3459,
+    715,
+    764,
+    767,
+    952,
+    953,
+    954,
+    955,
+    956,
+    957,
+    958,
+    964,
+    1004,
+    3170,
+    3171,
+    3172,
+    3457,
+    3458,
+    3459,
 };
 
 bool is_large_object_function(std::uint32_t oid) {
@@ -43,8 +59,7 @@ bool may_be_deallocate(std::string_view text) {
 
 protocol::TextRules ClientSession::text_rules() const {
     protocol::TextRules rules;
-    rules.standard_conforming_strings =
-        parameters_->value("standard_conforming_strings") != "off";
+    rules.standard_conforming_strings = parameters_->value("standard_conforming_strings") != "off";
     rules.ascii_safe_encoding =
         protocol::is_ascii_safe_encoding(parameters_->value("client_encoding"));
     return rules;
@@ -159,8 +174,7 @@ void ClientSession::plan_parse(const protocol::MessageView& message, Plan& plan)
     }
     if (may_be_deallocate(parse->text)) {
         const auto& statement = *knowledge_of(parse->text);
-        plan.deallocates |=
-            statement.is_single() && statement.kind() == StatementKind::deallocate;
+        plan.deallocates |= statement.is_single() && statement.kind() == StatementKind::deallocate;
     }
     const bool taken = !parse->name.empty() && is_taken(parse->name, plan);
     plan.parsed.emplace_back(parse->name, parse->text);
@@ -243,8 +257,8 @@ bool ClientSession::may_follow(const router::Statement& statement) const {
     if (in_transaction_ || group_open_ || !deferred_begin_.empty()) return false;
     const auto& change = statement.settings.front();
     return change.action == router::SettingChange::Action::set && change.value &&
-           !change.is_local && !change.by_function &&
-           change.name.find('.') == std::string::npos && !has_own_rules(change.name);
+           !change.is_local && !change.by_function && change.name.find('.') == std::string::npos &&
+           !has_own_rules(change.name);
 }
 
 void ClientSession::plan_settings(const router::Statement& statement, Plan& plan) const {

@@ -1,9 +1,8 @@
 // From a group of messages to what the lent server gets: settings it lacks, a deferred BEGIN,
 // statements it has not prepared, and the group with names that are the server's.
-#include "proxy/client_session.h"
-
 #include "protocol/field_cursor.h"
 #include "protocol/frontend_messages.h"
+#include "proxy/client_session.h"
 
 #include <algorithm>
 
@@ -39,8 +38,8 @@ bool ClientSession::send_prelude(const Plan& plan) {
         const bool apart = plan.own_sync_for_settings ||
                            std::any_of(injected_.begin(), injected_.end(), acts_at_begin);
         if (apart && !worker_.to_server().empty()) {
-            // PostgreSQL refuses such statements behind others of the same pipeline (25001); and the
-            // transaction that a setting is for must not have begun with it.
+            // PostgreSQL refuses such statements behind others of the same pipeline (25001); and
+            // the transaction that a setting is for must not have begun with it.
             send_own_sync();
             prelude_pending_ = true;
             write_to_server();
@@ -107,7 +106,8 @@ void ClientSession::send_settings() {
         return;
     }
     unit_parameters_ = parameters_;
-    for (const auto& statement : statements) send_injected(statement, 0);
+    for (const auto& statement : statements)
+        send_injected(statement, 0);
 }
 
 // `mark` tells later what it was that failed.

@@ -1,8 +1,7 @@
 // Messages about prepared statements, with the server's names instead of the client's.
-#include "proxy/client_session.h"
-
 #include "protocol/field_cursor.h"
 #include "protocol/frontend_messages.h"
+#include "proxy/client_session.h"
 
 #include <algorithm>
 
@@ -52,7 +51,8 @@ bool ClientSession::may_prepare_more() {
     if (!statements_) statements_ = std::make_unique<protocol::ClientStatements>();
     if (statements_->size() < statements_limit) return true;
     finish_with(protocol::fatal(
-        protocol::sqlstate::configuration_limit_exceeded, "too many prepared statements",
+        protocol::sqlstate::configuration_limit_exceeded,
+        "too many prepared statements",
         "Close statements that are not needed any more."
     ));
     return false;
@@ -104,8 +104,7 @@ void ClientSession::send_parse(const protocol::MessageView& message) {
         expected.sent({Request::parse, Reply::forward, failing_parse});
         return;
     }
-    auto statement =
-        worker_.catalog().find_or_add(as_text(parse->definition), statement_scope());
+    auto statement = worker_.catalog().find_or_add(as_text(parse->definition), statement_scope());
     const auto id = statement->id;
     const bool failed = server_->status == TransactionStatus::failed;
     if (server_->prepared.contains(id)) {
@@ -283,7 +282,9 @@ void ClientSession::name_settled(const protocol::Expected& expected) {
     if (expected.tag == 0 || expected.tag == failing_parse) return;
     if (expected.reply == Reply::swallow) {
         if (expected.request != Request::close) return;
-        std::erase_if(evicting_, [&](const auto& statement) { return statement->id == expected.tag; });
+        std::erase_if(evicting_, [&](const auto& statement) {
+            return statement->id == expected.tag;
+        });
         return;
     }
     const bool deallocated =
@@ -322,7 +323,8 @@ void ClientSession::all_names_dropped() {
         }
     }
     statements_->clear();
-    for (auto& [name, statement] : kept) statements_->add(name, std::move(statement));
+    for (auto& [name, statement] : kept)
+        statements_->add(name, std::move(statement));
 }
 
 // This request failed or was skipped: what it said about names does not hold.
@@ -354,8 +356,8 @@ void ClientSession::undo_all(const std::vector<protocol::Expected>& dropped) {
     for (auto dropped_last = dropped.rbegin(); dropped_last != dropped.rend(); ++dropped_last) {
         const auto& request = *dropped_last;
         undo(request);
-        changes += request.tag != 0 && request.tag != failing_parse && request.reply != Reply::swallow &&
-                           request.request != Request::bind &&
+        changes += request.tag != 0 && request.tag != failing_parse &&
+                           request.reply != Reply::swallow && request.request != Request::bind &&
                            request.request != Request::describe_statement
                        ? 1
                        : 0;

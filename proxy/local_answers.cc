@@ -1,7 +1,6 @@
 // Answers that need no server: BEGIN that is deferred, Parse of what is known, errors of our own.
-#include "proxy/client_session.h"
-
 #include "protocol/frontend_messages.h"
+#include "proxy/client_session.h"
 
 namespace weir::proxy {
 
@@ -13,16 +12,19 @@ using router::StatementKind;
 // False: a server has to answer.
 bool ClientSession::answer_locally(const Group& group, const Plan& plan) {
     auto& out = worker_.to_client();
-    const bool ends_block = plan.lone_query == StatementKind::rollback ||
-                            plan.lone_query == StatementKind::commit;
+    const bool ends_block =
+        plan.lone_query == StatementKind::rollback || plan.lone_query == StatementKind::commit;
     if (local_failed_ && !ends_block) {
         // COMMIT or ROLLBACK by the extended protocol is answered by PostgreSQL, in a transaction
         // that has failed there, too.
         if (plan.ends_transaction && group.terminator != 0) return false;
-        fail_group(group, protocol::error(
-            sqlstate::in_failed_transaction,
-            "current transaction is aborted, commands ignored until end of transaction block"
-        ));
+        fail_group(
+            group,
+            protocol::error(
+                sqlstate::in_failed_transaction,
+                "current transaction is aborted, commands ignored until end of transaction block"
+            )
+        );
         return true;
     }
     if (group.terminator == 0 || group.missing > 0) return false;
@@ -101,9 +103,10 @@ void ClientSession::answer_parse_and_close(const Group& group) {
         if (message.type == frontend::parse) {
             if (!may_prepare_more()) return;
             const auto parse = protocol::parse_parse(message.body);
-            statements_->add(parse->name, worker_.catalog().find_or_add(
-                as_text(parse->definition), statement_scope()
-            ));
+            statements_->add(
+                parse->name,
+                worker_.catalog().find_or_add(as_text(parse->definition), statement_scope())
+            );
             counters_.client_parses.add(1);
             protocol::write_empty(backend::parse_complete, out);
         } else if (message.type == frontend::close) {
@@ -126,8 +129,8 @@ void ClientSession::fail_group(const Group& group, const protocol::Error& error)
         local_failed_ = true;
     }
     stream_discard_ = true;
-    const bool only_sync = group.bytes.size() == protocol::message_header_size &&
-                           group.terminator == frontend::sync;
+    const bool only_sync =
+        group.bytes.size() == protocol::message_header_size && group.terminator == frontend::sync;
     if (!only_sync) protocol::write_error(error, out);
     if (group.terminator == frontend::flush || group.terminator == 0) {
         skip_to_sync_ = true;

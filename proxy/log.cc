@@ -12,10 +12,16 @@ constexpr std::size_t longest_text = 512;
 
 // Length of the UTF-8 sequence at the start of `text`, 0 if there is none.
 std::size_t utf8_length(std::string_view text) {
-    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    const auto byte = [&](std::size_t i) {
+        return static_cast<unsigned char>(text[i]);
+    };
     const auto first = byte(0);
-    const std::size_t length = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2
-                               : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+    const std::size_t length = first < 0x80   ? 1
+                               : first < 0xc2 ? 0
+                               : first < 0xe0 ? 2
+                               : first < 0xf0 ? 3
+                               : first < 0xf5 ? 4
+                                              : 0;
     if (length == 0 || text.size() < length) return 0;
     for (std::size_t i = 1; i < length; ++i) {
         if ((byte(i) & 0xc0) != 0x80) return 0;
@@ -59,10 +65,10 @@ std::string printable_without_passwords(std::string_view text) {
     constexpr std::string_view mark = "password=";
     std::string out;
     while (!text.empty()) {
-        const auto found = std::search(
-            text.begin(), text.end(), mark.begin(), mark.end(),
-            [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; }
-        );
+        const auto found =
+            std::search(text.begin(), text.end(), mark.begin(), mark.end(), [](char a, char b) {
+                return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b;
+            });
         if (found == text.end()) break;
         const auto end = static_cast<std::size_t>(found - text.begin()) + mark.size();
         out.append(text.substr(0, end)).append("***");
@@ -78,16 +84,18 @@ std::string printable_without_passwords(std::string_view text) {
 std::string session_prefix(const ClientSession& session) {
     const auto view = session.view();
     return fmt::format(
-        "C-{} {}/{}@{}:{}", view.id, printable(view.database), printable(view.user), view.address,
+        "C-{} {}/{}@{}:{}",
+        view.id,
+        printable(view.database),
+        printable(view.user),
+        view.address,
         view.port
     );
 }
 
 void log_pin(const ClientSession& session, std::string_view reason, std::string_view detail) {
     if (!spdlog::should_log(spdlog::level::debug)) return;
-    spdlog::debug(
-        "{} keeps its server: {} {}", session_prefix(session), reason, printable(detail)
-    );
+    spdlog::debug("{} keeps its server: {} {}", session_prefix(session), reason, printable(detail));
 }
 
 void log_server_violation(const ClientSession& session, std::string_view what) {

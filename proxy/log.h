@@ -23,9 +23,7 @@ std::string printable_without_passwords(std::string_view text);
 std::string session_prefix(const ClientSession& session);
 
 template <class... Args>
-void log_session(
-    const ClientSession& session, fmt::format_string<Args...> format, Args&&... args
-) {
+void log_session(const ClientSession& session, fmt::format_string<Args...> format, Args&&... args) {
     spdlog::info(
         "{} {}", session_prefix(session), fmt::format(format, std::forward<Args>(args)...)
     );

@@ -128,9 +128,8 @@ std::weak_ptr<LogWriter> log_writer;
 }  // namespace
 
 void open_log(const conf::Settings& settings, bool to_stderr) {
-    auto writer = std::make_shared<LogWriter>(
-        std::make_unique<LogOutputs>(settings.logfile, to_stderr)
-    );
+    auto writer =
+        std::make_shared<LogWriter>(std::make_unique<LogOutputs>(settings.logfile, to_stderr));
     log_writer = writer;
     auto logger = std::make_shared<spdlog::logger>("pgweir", std::move(writer));
     logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %z [%P] %l %v");

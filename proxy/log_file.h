@@ -5,10 +5,10 @@
 
 namespace weir::proxy {
 
-// Makes the process's logger. One thread writes, in batches, so that a line costs its formatting and
-// neither a system call nor a wake-up of its own; when a disk is slow, lines are dropped and counted,
-// and no worker waits. Throws spdlog::spdlog_ex if the file cannot be opened. Call once, before
-// other threads log; spdlog::shutdown() writes what is left.
+// Makes the process's logger. One thread writes, in batches, so that a line costs its formatting
+// and neither a system call nor a wake-up of its own; when a disk is slow, lines are dropped and
+// counted, and no worker waits. Throws spdlog::spdlog_ex if the file cannot be opened. Call once,
+// before other threads log; spdlog::shutdown() writes what is left.
 void open_log(const conf::Settings& settings, bool to_stderr);
 
 // Closes the log file and opens the one that has its name now (after a rotation). Any thread.

@@ -15,7 +15,6 @@
 #include <csignal>
 #include <fstream>
 #include <iostream>
-
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -46,7 +45,7 @@ void print_problems(const conf::Problems& problems) {
 // --check, --print-config, --convert: no server is started.
 int run_on_file(const CommandLine& command) {
     const bool convert = !command.convert.empty();
-    const auto& path = convert                  ? command.convert
+    const auto& path = convert                 ? command.convert
                        : command.check.empty() ? command.print_config
                                                : command.check;
     const auto loaded = conf::load_file(path);
@@ -75,12 +74,12 @@ void raise_descriptor_limit(const conf::Settings& settings) {
     limit.rlim_cur = limit.rlim_max;
     ::setrlimit(RLIMIT_NOFILE, &limit);
     ::getrlimit(RLIMIT_NOFILE, &limit);
-    const int workers =
-        settings.workers > 0 ? settings.workers : conf::workers_for_this_machine();
+    const int workers = settings.workers > 0 ? settings.workers : conf::workers_for_this_machine();
     const auto needed = conf::estimate_descriptors(settings, workers).total();
     if (needed > limit.rlim_cur) {
         spdlog::warn(
-            "{} descriptors may be needed for the limits configured, the system allows {}", needed,
+            "{} descriptors may be needed for the limits configured, the system allows {}",
+            needed,
             limit.rlim_cur
         );
     }
@@ -118,7 +117,8 @@ int serve(const CommandLine& command) {
         std::cerr << "error: logfile: " << e.what() << '\n';
         return exit_bad_configuration;
     }
-    for (const auto& warning : loaded.problems.warnings) spdlog::warn("{}", warning.to_string());
+    for (const auto& warning : loaded.problems.warnings)
+        spdlog::warn("{}", warning.to_string());
     std::string why;
     if (!weir::router::self_test(why)) {
         spdlog::critical("libpg_query does not fit this build: {}", why);

@@ -17,7 +17,7 @@ struct SessionLimits {
     bool defer_begin = true;
     std::size_t max_prepared_statements = 200;
     std::uint32_t max_packet_size = 2147483647;  // bytes of one message of a client's
-    std::string server_check_query;  // empty = none; ";" stands for an empty query
+    std::string server_check_query;              // empty = none; ";" stands for an empty query
     pool::Duration server_check_delay{};
     std::string server_reset_query;
     bool server_reset_query_always = false;
@@ -55,8 +55,9 @@ private:
 };
 
 struct PoolEntry {
-    PoolEntry(pool::PoolName name, std::vector<pool::EventLoop*> workers,
-              pool::PoolObserver& observer)
+    PoolEntry(
+        pool::PoolName name, std::vector<pool::EventLoop*> workers, pool::PoolObserver& observer
+    )
         : pool(std::move(name), std::move(workers), observer) {}
 
     pool::ServerPool pool;

@@ -78,7 +78,8 @@ PoolSet::PoolSet(
 
 void PoolSet::configure(const Configuration& configuration) {
     configuration_ = configuration;
-    for (const auto& [name, entry] : entries_) configure_entry(*entry);
+    for (const auto& [name, entry] : entries_)
+        configure_entry(*entry);
     // What failed with the old settings may work now.
     attempts_.clear();
     balance();
@@ -98,8 +99,7 @@ void PoolSet::configure_entry(PoolEntry& entry) const {
     limits.server_idle_timeout = settings.server_idle_timeout;
     entry.pool.set_limits(limits);
     entry.pool.set_round_robin(settings.server_round_robin);
-    entry.set_limits(
-        std::make_shared<const SessionLimits>(session_limits(settings, database, user))
+    entry.set_limits(std::make_shared<const SessionLimits>(session_limits(settings, database, user))
     );
 }
 
@@ -172,7 +172,8 @@ void PoolSet::balance() {
     std::sort(wanting.begin(), wanting.end(), [](const auto& a, const auto& b) {
         return a.first > b.first;
     });
-    for (const auto& [wait, entry] : wanting) balance_pool(*entry, now);
+    for (const auto& [wait, entry] : wanting)
+        balance_pool(*entry, now);
 }
 
 void PoolSet::balance_pool(PoolEntry& entry, pool::TimePoint now) {
@@ -309,7 +310,9 @@ asio::awaitable<bool> run_connect_query(
         const auto body = as_bytes(message->body);
         if (message->type == protocol::backend::error_response) {
             if (const auto error = protocol::parse_error_response(body)) {
-                spdlog::warn("connect_query failed: {}", printable_without_passwords(error->message));
+                spdlog::warn(
+                    "connect_query failed: {}", printable_without_passwords(error->message)
+                );
             }
         } else if (message->type == protocol::backend::parameter_status) {
             if (const auto status = protocol::parse_parameter_status(body)) {
@@ -320,7 +323,7 @@ asio::awaitable<bool> run_connect_query(
         } else if (message->type == protocol::backend::ready_for_query) {
             const auto status = protocol::parse_ready_for_query(body);
             server.transport = stream.release();
-            co_return status && *status == protocol::TransactionStatus::idle;
+            co_return status&&* status == protocol::TransactionStatus::idle;
         }
     }
 }
@@ -338,8 +341,7 @@ asio::awaitable<void> PoolSet::open(std::shared_ptr<PoolEntry> entry) {
         open_failed(*entry, server.error());
         co_return;
     }
-    const auto* database =
-        conf::find_database(*configuration_.settings, pool.name().database);
+    const auto* database = conf::find_database(*configuration_.settings, pool.name().database);
     if (database != nullptr && !database->connect_query.empty()) {
         const std::string query = database->connect_query;
         const asio::any_io_executor executor = io_.get_executor();
@@ -370,9 +372,12 @@ asio::awaitable<void> PoolSet::open(std::shared_ptr<PoolEntry> entry) {
     );
     connection->partial = std::move(unread);
     spdlog::debug(
-        "S-{} {}/{}@{}:{} new connection to server", connection->id(),
-        printable(pool.name().database), printable(pool.name().user),
-        connection->identity().address, connection->identity().port
+        "S-{} {}/{}@{}:{} new connection to server",
+        connection->id(),
+        printable(pool.name().database),
+        printable(pool.name().user),
+        connection->identity().address,
+        connection->identity().port
     );
     pool.add(std::move(connection));
     pool.opening_ended();
@@ -390,8 +395,11 @@ void PoolSet::open_failed(PoolEntry& entry, const protocol::Error& error) {
     pause -= pause / 4 * static_cast<int>(random_() % 256) / 256;
     attempts.next = now + pause;
     spdlog::warn(
-        "{}/{}: login to the server failed: {} ({})", printable(pool.name().database),
-        printable(pool.name().user), printable_without_passwords(error.message), error.code.text()
+        "{}/{}: login to the server failed: {} ({})",
+        printable(pool.name().database),
+        printable(pool.name().user),
+        printable_without_passwords(error.message),
+        error.code.text()
     );
     const auto counts = pool.counts(now);
     const bool alone = counts.idle + counts.active + counts.opening == 0;
@@ -416,8 +424,11 @@ void PoolSet::server_retired(pool::ServerRef server) {
 asio::awaitable<void> PoolSet::close(pool::ServerRef server) {
     auto& pool = server->pool();
     spdlog::debug(
-        "S-{} {}/{} closing because: {}", server->id(), printable(pool.name().database),
-        printable(pool.name().user), text(server->close_reason)
+        "S-{} {}/{} closing because: {}",
+        server->id(),
+        printable(pool.name().database),
+        printable(pool.name().user),
+        text(server->close_reason)
     );
     if (server->floating) {
         const auto deadline = pool::Clock::now() + farewell_limit;
@@ -479,7 +490,8 @@ void PoolSet::set_paused(const std::string& database, bool paused) {
 
 void PoolSet::set_all_paused(bool paused) {
     all_paused_ = paused;
-    for (const auto& [name, entry] : entries_) apply_pause(*entry);
+    for (const auto& [name, entry] : entries_)
+        apply_pause(*entry);
     if (!paused) balance();
 }
 

@@ -39,10 +39,12 @@ public:
 
     // For all pools there are and will be.
     void configure(const Configuration& configuration);
+
     const Configuration& configuration() const { return configuration_; }
 
     // The pool of `database` (as clients call it) for clients who are `user`.
     std::shared_ptr<PoolEntry> entry(const std::string& database, const std::string& user);
+
     const std::map<pool::PoolName, std::shared_ptr<PoolEntry>>& entries() const { return entries_; }
 
     // Begins the rounds of maintenance.
@@ -67,6 +69,7 @@ public:
 
     // The last login to the servers of this pool failed with this, and no server is left.
     std::optional<protocol::Error> login_failure(const PoolEntry& entry) const;
+
     const pool::HostResolver& resolver() const { return login_.resolver(); }
 
 private:

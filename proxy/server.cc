@@ -1,8 +1,8 @@
 #include "proxy/server.h"
 
+#include "conf/load_file.h"
 #include "conf/machine.h"
 #include "conf/reload.h"
-#include "conf/load_file.h"
 #include "conf/validate.h"
 #include "pool/io/epoll_backend.h"
 #include "proxy/admin_console.h"
@@ -37,7 +37,8 @@ std::vector<std::unique_ptr<Worker>> make_workers(
 
 std::vector<pool::EventLoop*> loops_of(const std::vector<std::unique_ptr<Worker>>& workers) {
     std::vector<pool::EventLoop*> loops;
-    for (const auto& worker : workers) loops.push_back(&worker->loop());
+    for (const auto& worker : workers)
+        loops.push_back(&worker->loop());
     return loops;
 }
 
@@ -50,12 +51,16 @@ protocol::Error config_error(std::string message) {
 Server::Server(std::string config_path, conf::Settings settings)
     : config_path_(std::move(config_path)),
       threads_(helper_threads),
-      configuration_{std::make_shared<const conf::Settings>(std::move(settings)),
-                     std::make_shared<const conf::UserList>(), nullptr, nullptr},
+      configuration_{
+          std::make_shared<const conf::Settings>(std::move(settings)),
+          std::make_shared<const conf::UserList>(),
+          nullptr,
+          nullptr},
       workers_(make_workers(
           configuration_.settings->workers > 0 ? configuration_.settings->workers
                                                : conf::workers_for_this_machine(),
-          catalog_, *this
+          catalog_,
+          *this
       )),
       pools_(io_, threads_, scram_keys_, loops_of(workers_)),
       policy_(make_policy()),
@@ -77,7 +82,8 @@ protocol::Result<Configuration> Server::load_files(conf::Settings settings) cons
     auto users = std::make_shared<conf::UserList>();
     if (!settings.auth_file.empty()) {
         auto read = conf::load_userlist(settings.auth_file);
-        for (const auto& warning : read.problems.warnings) spdlog::warn("{}", warning.to_string());
+        for (const auto& warning : read.problems.warnings)
+            spdlog::warn("{}", warning.to_string());
         if (!read.users) {
             std::string text;
             for (const auto& problem : read.problems.errors) {
@@ -117,9 +123,15 @@ void Server::install(Configuration configuration) {
     pools_.configure(configuration_);
     refresh_sessions();
     switch (configuration_.settings->verbose) {
-        case 0: spdlog::set_level(spdlog::level::info); break;
-        case 1: spdlog::set_level(spdlog::level::debug); break;
-        default: spdlog::set_level(spdlog::level::trace); break;
+        case 0:
+            spdlog::set_level(spdlog::level::info);
+            break;
+        case 1:
+            spdlog::set_level(spdlog::level::debug);
+            break;
+        default:
+            spdlog::set_level(spdlog::level::trace);
+            break;
     }
 }
 
@@ -133,7 +145,8 @@ protocol::Result<void> Server::open() {
 }
 
 void Server::run() {
-    for (const auto& worker : workers_) worker->start();
+    for (const auto& worker : workers_)
+        worker->start();
     pools_.start();
     listener_.start();
     asio::co_spawn(io_, handle_signals(), log_failure);
@@ -185,9 +198,11 @@ asio::awaitable<void> Server::handle_signals() {
 protocol::Result<void> Server::reload() {
     reopen_log();
     auto loaded = conf::load_file(config_path_);
-    for (const auto& warning : loaded.problems.warnings) spdlog::warn("{}", warning.to_string());
+    for (const auto& warning : loaded.problems.warnings)
+        spdlog::warn("{}", warning.to_string());
     if (!loaded.ok()) {
-        for (const auto& problem : loaded.problems.errors) spdlog::error("{}", problem.to_string());
+        for (const auto& problem : loaded.problems.errors)
+            spdlog::error("{}", problem.to_string());
         return config_error("RELOAD failed, see logs for additional details");
     }
     const auto diff = conf::compare(settings(), *loaded.settings);
@@ -196,7 +211,8 @@ protocol::Result<void> Server::reload() {
     }
     auto wanted = conf::reloaded(settings(), *loaded.settings);
     const auto problems = conf::validate(wanted);
-    for (const auto& problem : problems.errors) spdlog::error("{}", problem.to_string());
+    for (const auto& problem : problems.errors)
+        spdlog::error("{}", problem.to_string());
     if (!problems.errors.empty()) {
         return config_error("RELOAD failed, see logs for additional details");
     }
@@ -207,16 +223,17 @@ protocol::Result<void> Server::reload() {
     }
     install(std::move(*files));
     for (const auto& database : diff.databases_removed) {
-        end_sessions(database, protocol::fatal(
-            protocol::sqlstate::admin_shutdown, "database removed"
-        ));
+        end_sessions(
+            database, protocol::fatal(protocol::sqlstate::admin_shutdown, "database removed")
+        );
     }
     for (const auto& [name, entry] : pools_.entries()) {
         const auto& changed = diff.databases_reconnect;
         const bool moved =
             std::find(changed.begin(), changed.end(), name.database) != changed.end() ||
-            std::find(diff.databases_removed.begin(), diff.databases_removed.end(),
-                      name.database) != diff.databases_removed.end() ||
+            std::find(
+                diff.databases_removed.begin(), diff.databases_removed.end(), name.database
+            ) != diff.databases_removed.end() ||
             (std::find(changed.begin(), changed.end(), "*") != changed.end() &&
              !settings().databases.contains(name.database));
         if (moved || diff.server_tls_changed) entry->pool.recycle();
@@ -234,7 +251,8 @@ void Server::apply(conf::Settings settings) {
     }
     install(std::move(*files));
     if (diff.server_tls_changed) {
-        for (const auto& [name, entry] : pools_.entries()) entry->pool.recycle();
+        for (const auto& [name, entry] : pools_.entries())
+            entry->pool.recycle();
     }
 }
 
@@ -260,9 +278,9 @@ void Server::shut_down(Shutdown how) {
             listener_.stop_tcp();
             static_cast<void>(pause_all());
             for (const auto& [name, entry] : pools_.entries()) {
-                entry->pool.fail_waiters(protocol::fatal(
-                    protocol::sqlstate::admin_shutdown, "server shutting down"
-                ));
+                entry->pool.fail_waiters(
+                    protocol::fatal(protocol::sqlstate::admin_shutdown, "server shutting down")
+                );
             }
             break;
         default:
@@ -280,7 +298,7 @@ void Server::shut_down(Shutdown how) {
 asio::awaitable<void> Server::watch_shutdown() {
     const auto complete = [this] {
         if (shutdown_ == Shutdown::immediate) return true;
-        if (shutdown_ == Shutdown::wait_for_clients) return clients_.empty();
+        if (shutdown_ == Shutdown::wait_for_clients) return clients() == 0;
         return pause_complete("");
     };
     while (!complete()) {
@@ -298,7 +316,7 @@ asio::awaitable<void> Server::watch_shutdown() {
     pools_.stop();
     // Servers get their Terminate; those that a query keeps are cancelled. Not for ever.
     const auto limit = pool::Clock::now() + std::chrono::seconds(5);
-    while ((!clients_.empty() || !pools_.empty()) && pool::Clock::now() < limit) {
+    while ((clients() > 0 || !pools_.empty()) && pool::Clock::now() < limit) {
         shutdown_timer_.expires_after(shutdown_round);
         co_await shutdown_timer_.async_wait(pool::use_op);
         for (const auto& [name, entry] : pools_.entries()) {
@@ -325,7 +343,11 @@ asio::awaitable<void> Server::log_statistics() {
         }
         spdlog::info(
             "stats: {} clients, since start {} transactions, {} queries, in {} B, out {} B",
-            clients_.size(), transactions, queries, in, out
+            clients(),
+            transactions,
+            queries,
+            in,
+            out
         );
     }
 }

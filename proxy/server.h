@@ -15,6 +15,7 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <set>
 
 namespace weir::proxy {
@@ -43,11 +44,15 @@ public:
     protocol::Result<void> reload();
     // Puts other settings in force (console SET). Keys that need a restart must not differ.
     void apply(conf::Settings settings);
+
     const conf::Settings& settings() const { return *configuration_.settings; }
+
     const Configuration& configuration() const { return configuration_; }
 
     PoolSet& pools() { return pools_; }
+
     asio::io_context& io() { return io_; }
+
     std::vector<std::unique_ptr<Worker>>& workers() { return workers_; }
 
     // Databases by their client name. Errors in PgBouncer's words. A database is paused by itself,
@@ -56,11 +61,15 @@ public:
     protocol::Result<void> resume(const std::string& database);
     protocol::Result<void> pause_all();
     protocol::Result<void> resume_all();
+
     bool paused_all() const { return paused_all_; }
+
     // PAUSE has nothing left to wait for: the database's (empty name: every) servers are closed.
     bool pause_complete(const std::string& database) const;
     protocol::Result<void> set_disabled(const std::string& database, bool disabled);
+
     bool is_disabled(const std::string& database) const { return disabled_.contains(database); }
+
     // Empty name: all databases.
     protocol::Result<void> reconnect(const std::string& database);
     bool reconnect_complete(const std::string& database) const;
@@ -71,6 +80,7 @@ public:
     // thread.
     void kill_client(std::uint64_t id, std::function<void(bool)> done);
     void shut_down(Shutdown how);
+
     Shutdown shutting_down() const { return shutdown_; }
 
     // All sessions as they are now; `done` is called on the control thread.
@@ -92,11 +102,16 @@ public:
 private:
     struct Admission;
 
-    struct ClientRecord {
-        unsigned worker = 0;
-        std::shared_ptr<void> permit;
+    // Sessions that ended are forgotten here when somebody looks, or when they are many: a wake-up
+    // of the control plane for each would cost as much as the session's own end.
+    struct EndedSessions {
+        mutable std::mutex mutex;
+        std::vector<std::uint64_t> ids;  // guarded by mutex
     };
 
+    void forget_ended();
+    // Without the console's.
+    std::size_t clients() const;
     protocol::Result<Configuration> load_files(conf::Settings settings) const;
     void install(Configuration configuration);
     LoginPolicy make_policy();
@@ -131,7 +146,9 @@ private:
     asio::signal_set signals_;
     asio::steady_timer shutdown_timer_;
     asio::steady_timer stats_timer_;
-    std::map<std::uint64_t, ClientRecord> clients_;
+    // Which worker has which session; clients() without those that ended.
+    std::map<std::uint64_t, unsigned> clients_;
+    EndedSessions ended_;
     std::set<std::string> disabled_;
     bool paused_all_ = false;
     Shutdown shutdown_ = Shutdown::none;

@@ -15,6 +15,9 @@ namespace {
 
 namespace sqlstate = protocol::sqlstate;
 
+// So many sessions end before the control plane is woken to forget them.
+constexpr std::size_t ended_at_once = 64;
+
 bool contains(const std::vector<std::string>& names, const std::string& name) {
     return std::find(names.begin(), names.end(), name) != names.end();
 }
@@ -37,8 +40,12 @@ struct Server::Admission {
 LoginPolicy Server::make_policy() {
     admission_ = std::make_shared<Admission>();
     LoginPolicy policy;
-    policy.settings = [this] { return configuration_.settings; };
-    policy.tls = [this] { return configuration_.client_tls; };
+    policy.settings = [this] {
+        return configuration_.settings;
+    };
+    policy.tls = [this] {
+        return configuration_.client_tls;
+    };
     policy.secret_of = [this](const std::string& user) -> std::optional<std::string> {
         const auto found = configuration_.users->find(user);
         if (found == configuration_.users->end()) return std::nullopt;
@@ -50,10 +57,18 @@ LoginPolicy Server::make_policy() {
             return user.second.kind == conf::SecretKind::scram;
         });
     };
-    policy.admit = [this](const LoginRequest& request) { return admit(request); };
-    policy.authorize = [this](const LoginRequest& request) { return authorize(request); };
-    policy.deliver = [this](LoggedInClient client) { deliver(std::move(client)); };
-    policy.cancel = [this](protocol::CancelKey key) { return cancel_by_key(std::move(key)); };
+    policy.admit = [this](const LoginRequest& request) {
+        return admit(request);
+    };
+    policy.authorize = [this](const LoginRequest& request) {
+        return authorize(request);
+    };
+    policy.deliver = [this](LoggedInClient client) {
+        deliver(std::move(client));
+    };
+    policy.cancel = [this](protocol::CancelKey key) {
+        return cancel_by_key(std::move(key));
+    };
     return policy;
 }
 
@@ -77,14 +92,16 @@ protocol::Result<std::shared_ptr<void>> Server::admit(const LoginRequest& reques
     const auto& database = request.database;
     const auto of_database = counts.by_database.find(database);
     if (of_database != counts.by_database.end() &&
-        full(of_database->second,
-             conf::effective_max_db_client_connections(settings(), database))) {
+        full(
+            of_database->second, conf::effective_max_db_client_connections(settings(), database)
+        )) {
         return refuse("client connections exceeded (max_db_client_connections)");
     }
     const auto of_user = counts.by_user.find(request.user);
     if (of_user != counts.by_user.end() &&
-        full(of_user->second,
-             conf::effective_max_user_client_connections(settings(), request.user))) {
+        full(
+            of_user->second, conf::effective_max_user_client_connections(settings(), request.user)
+        )) {
         return refuse("client connections exceeded (max_user_client_connections)");
     }
     ++counts.total;
@@ -106,14 +123,13 @@ protocol::Result<void> Server::authorize(const LoginRequest& request) const {
                            contains(settings().stats_users, request.user);
         if (request.owner || named) return {};
         return protocol::fatal(
-            sqlstate::insufficient_privilege, "not allowed",
+            sqlstate::insufficient_privilege,
+            "not allowed",
             "Only admin_users and stats_users may enter the console."
         );
     }
     if (conf::find_database(settings(), request.database) == nullptr) {
-        return protocol::fatal(
-            sqlstate::invalid_database, "no such database: " + request.database
-        );
+        return protocol::fatal(sqlstate::invalid_database, "no such database: " + request.database);
     }
     if (disabled_.contains(request.database)) {
         return protocol::fatal(
@@ -126,9 +142,14 @@ protocol::Result<void> Server::authorize(const LoginRequest& request) const {
 void Server::deliver(LoggedInClient client) {
     if (settings().log_connections) {
         spdlog::info(
-            "C {}/{}@{}:{} login attempt: db={} user={} tls={}", printable(client.database),
-            printable(client.user), client.address, client.port, printable(client.database),
-            printable(client.user), client.tls_text.empty() ? "no" : client.tls_text
+            "C {}/{}@{}:{} login attempt: db={} user={} tls={}",
+            printable(client.database),
+            printable(client.user),
+            client.address,
+            client.port,
+            printable(client.database),
+            printable(client.user),
+            client.tls_text.empty() ? "no" : client.tls_text
         );
     }
     if (client.console) return console_->start(std::move(client));
@@ -136,10 +157,9 @@ void Server::deliver(LoggedInClient client) {
 }
 
 Worker& Server::least_busy_worker() {
-    return **std::min_element(
-        workers_.begin(), workers_.end(),
-        [](const auto& a, const auto& b) { return a->sessions() < b->sessions(); }
-    );
+    return **std::min_element(workers_.begin(), workers_.end(), [](const auto& a, const auto& b) {
+        return a->sessions() < b->sessions();
+    });
 }
 
 void Server::begin_session(LoggedInClient client) {
@@ -171,15 +191,37 @@ void Server::begin_session(LoggedInClient client) {
     start->peer_process =
         client.unix_socket ? pool::peer_process_of(client.transport.descriptor()) : 0;
     start->transport = std::move(client.transport);
-    clients_.emplace(start->id, ClientRecord{worker.index(), std::move(client.permit)});
+    start->permit = std::move(client.permit);
+    forget_ended();
+    clients_.emplace(start->id, worker.index());
     worker.begin(std::move(start));
 }
 
 void Server::session_ended(std::uint64_t id) {
-    asio::post(io_, [this, id] {
+    bool many = false;
+    {
+        const std::lock_guard lock(ended_.mutex);
+        ended_.ids.push_back(id);
+        many = ended_.ids.size() % ended_at_once == 0;
+    }
+    if (many) asio::post(io_, [this] { forget_ended(); });
+}
+
+void Server::forget_ended() {
+    std::vector<std::uint64_t> ids;
+    {
+        const std::lock_guard lock(ended_.mutex);
+        ids.swap(ended_.ids);
+    }
+    for (const auto id : ids) {
         clients_.erase(id);
         cancels_.remove(id);
-    });
+    }
+}
+
+std::size_t Server::clients() const {
+    const std::lock_guard lock(ended_.mutex);
+    return clients_.size() - ended_.ids.size();
 }
 
 void Server::cancel_query(pool::ServerRef server) {
@@ -190,14 +232,14 @@ asio::awaitable<void> Server::cancel_by_key(protocol::CancelKey key) {
     if (console_->cancel(key)) co_return;
     const auto target = cancels_.find(key);
     if (!target) co_return;
-    workers_[target->worker]->with_session(
-        target->session, [](ClientSession& session) { session.cancel(); }
-    );
+    workers_[target->worker]->with_session(target->session, [](ClientSession& session) {
+        session.cancel();
+    });
 }
 
 Server::Counts Server::client_counts() const {
     Counts counts;
-    counts.clients = clients_.size() + console_->clients();
+    counts.clients = clients() + console_->clients();
     counts.login = logins_.under_way();
     const std::lock_guard lock(admission_->mutex);
     counts.by_database = admission_->by_database;

@@ -1,7 +1,6 @@
 // A session's server: how it gets one, keeps it, and lets it go.
-#include "proxy/client_session.h"
-
 #include "pool/server_reset.h"
+#include "proxy/client_session.h"
 #include "proxy/log.h"
 
 #include <utility>
@@ -80,7 +79,8 @@ void ClientSession::let_server_go() {
     }
     if (server_ == nullptr) return;
     auto& server = *std::exchange(server_, nullptr);
-    for (const auto& name : injected_) server.make_uncertain(name);
+    for (const auto& name : injected_)
+        server.make_uncertain(name);
     const bool quiet = server.expected.in_sync() && !group_open_ && server.partial.empty();
     if (!quiet && !server.expected.in_sync()) {
         pool.cancel_started(server);
@@ -110,9 +110,7 @@ void ClientSession::let_server_go() {
     pool::reset_server(server, worker_.index(), worker_.loop(), std::move(work));
 }
 
-void ClientSession::lose_server(
-    const protocol::Error& error, pool::CloseReason reason, bool gone
-) {
+void ClientSession::lose_server(const protocol::Error& error, pool::CloseReason reason, bool gone) {
     auto& server = *std::exchange(server_, nullptr);
     server_output_.clear();
     start_.entry->pool.retire(server, reason, gone);

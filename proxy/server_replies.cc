@@ -1,7 +1,6 @@
 // From the server's bytes to what the client gets of them.
-#include "proxy/client_session.h"
-
 #include "protocol/field_cursor.h"
+#include "proxy/client_session.h"
 #include "proxy/log.h"
 
 #include <algorithm>
@@ -89,7 +88,8 @@ void ClientSession::broken_server(std::string_view what) {
             "the server sent " + std::string(what),
             "The connection to the server was closed."
         ),
-        pool::CloseReason::protocol_violation, false
+        pool::CloseReason::protocol_violation,
+        false
     );
 }
 
@@ -166,8 +166,7 @@ bool ClientSession::starts_healing(
     // "cached plan must not change result type"; a statement that somebody else has deallocated, or
     // prepared.
     return (response.code == "0A000" && response.routine == "RevalidateCachedQuery") ||
-           response.code == "26000" ||
-           (response.code == "42P05" && failed.reply == Reply::swallow);
+           response.code == "26000" || (response.code == "42P05" && failed.reply == Reply::swallow);
 }
 
 void ClientSession::on_error(
@@ -179,7 +178,8 @@ void ClientSession::on_error(
     const auto& response = *parsed;
     const bool last_words = response.severity == "FATAL" || response.severity == "PANIC";
     if (phase_ == Phase::welcoming || prelude_pending_) {
-        if (!prelude_error_) prelude_error_ = std::make_unique<protocol::Error>(response.to_error());
+        if (!prelude_error_)
+            prelude_error_ = std::make_unique<protocol::Error>(response.to_error());
         return;
     }
     if (step.about) {

@@ -25,8 +25,7 @@ void ClientSession::settle_parameters() {
         }
         return;
     }
-    const bool rolled_back =
-        unit_failed_ && server_->status != TransactionStatus::in_transaction;
+    const bool rolled_back = unit_failed_ && server_->status != TransactionStatus::in_transaction;
     const auto was_injected = [this](std::string_view name) {
         return std::any_of(injected_.begin(), injected_.end(), [&](const std::string& other) {
             return protocol::same_parameter_name(other, name);
@@ -100,9 +99,9 @@ void ClientSession::settle_injected() {
             continue;
         }
         const auto* wanted = unit_parameters_->find(name);
-        server_->parameters =
-            wanted != nullptr ? protocol::ParameterSet::with(server_->parameters, *wanted)
-                              : protocol::ParameterSet::without(server_->parameters, name);
+        server_->parameters = wanted != nullptr
+                                  ? protocol::ParameterSet::with(server_->parameters, *wanted)
+                                  : protocol::ParameterSet::without(server_->parameters, name);
     }
     forget_injected();
 }
@@ -112,7 +111,8 @@ void ClientSession::settle_followed() {
     if (followed_.empty()) return;
     const auto set = std::exchange(followed_, {});
     if (unit_failed_ || sets_done_ == 0) {
-        for (const auto& parameter : set) server_->make_uncertain(parameter.name);
+        for (const auto& parameter : set)
+            server_->make_uncertain(parameter.name);
         return;
     }
     if (sets_done_ != set.size()) {

@@ -31,14 +31,16 @@ void ClientSession::check_deadlines(pool::TimePoint now) {
     }
     if (due(waiting_, waiter_.since, limits_->query_wait_timeout)) {
         return finish_with(fatal(
-            state::query_canceled, "query_wait_timeout",
+            state::query_canceled,
+            "query_wait_timeout",
             "No server connection became free in time; see SHOW POOLS in the console."
         ));
     }
     if (due(waiting_ && !wait_noticed_, waiter_.since, limits_->query_wait_notify)) {
         wait_noticed_ = true;
         protocol::write_notice(
-            "NOTICE", protocol::SqlState("00000"),
+            "NOTICE",
+            protocol::SqlState("00000"),
             "No server connection available in postgres backend, client being queued",
             worker_.to_client()
         );

@@ -1,8 +1,7 @@
 // The welcome: what a client is told after its login. It is a real server's; settings from the
 // start-up packet were accepted by PostgreSQL, now or for an earlier client.
-#include "proxy/client_session.h"
-
 #include "protocol/message.h"
+#include "proxy/client_session.h"
 
 namespace weir::proxy {
 

@@ -19,9 +19,16 @@ std::string version_text() {
     return fmt::format(
         "pgweir {} (commit {})\nBoost {}.{}.{}, {}, spdlog {}.{}.{}, fmt {}, libpg_query for "
         "PostgreSQL 15",
-        WEIR_VERSION, WEIR_COMMIT, BOOST_VERSION / 100000, BOOST_VERSION / 100 % 1000,
-        BOOST_VERSION % 100, OpenSSL_version(OPENSSL_VERSION), SPDLOG_VER_MAJOR, SPDLOG_VER_MINOR,
-        SPDLOG_VER_PATCH, FMT_VERSION
+        WEIR_VERSION,
+        WEIR_COMMIT,
+        BOOST_VERSION / 100000,
+        BOOST_VERSION / 100 % 1000,
+        BOOST_VERSION % 100,
+        OpenSSL_version(OPENSSL_VERSION),
+        SPDLOG_VER_MAJOR,
+        SPDLOG_VER_MINOR,
+        SPDLOG_VER_PATCH,
+        FMT_VERSION
     );
 }
 

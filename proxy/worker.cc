@@ -25,7 +25,8 @@ void Worker::stop(const protocol::Error& why) {
     if (!thread_.joinable()) return;
     loop_.post([this, why] {
         std::vector<std::uint64_t> ids;
-        for (const auto& [id, session] : sessions_) ids.push_back(id);
+        for (const auto& [id, session] : sessions_)
+            ids.push_back(id);
         for (const auto id : ids) {
             if (auto* session = find(id)) session->end(why);
         }
@@ -66,7 +67,8 @@ void Worker::with_all_sessions(
     loop_.post([this, visit = std::move(visit), done = std::move(done)] {
         std::vector<std::uint64_t> ids;
         ids.reserve(sessions_.size());
-        for (const auto& [id, session] : sessions_) ids.push_back(id);
+        for (const auto& [id, session] : sessions_)
+            ids.push_back(id);
         for (const auto id : ids) {
             if (auto* session = find(id)) visit(*session);
         }

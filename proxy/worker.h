@@ -41,8 +41,11 @@ public:
     ~Worker();
 
     unsigned index() const { return index_; }
+
     pool::EventLoop& loop() { return loop_; }
+
     protocol::StatementCatalog& catalog() { return catalog_; }
+
     SessionObserver& observer() { return observer_; }
 
     void start();
@@ -55,14 +58,18 @@ public:
     void with_session(std::uint64_t id, std::function<void(ClientSession&)> action);
     // Any thread: runs `visit` for all sessions on the worker's thread, then `done`.
     void with_all_sessions(std::function<void(ClientSession&)> visit, std::function<void()> done);
+
     std::size_t sessions() const { return session_count_.load(std::memory_order_relaxed); }
 
     // --- the worker's thread ---
 
     router::StatementCache& statements() { return statements_; }
+
     // Scratch for one turn of one session; empty between turns.
     protocol::MessageWriter& to_client() { return to_client_; }
+
     protocol::MessageWriter& to_server() { return to_server_; }
+
     // Destroys the session when nobody is on its stack any more.
     void bury(ClientSession& session);
     void bury_dead();

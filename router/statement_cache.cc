@@ -35,8 +35,8 @@ std::size_t estimated_size(const Statement& statement) {
 }
 
 // Statements by the templates of their texts: a look-up compares bytes where the table of
-// literal-blind keys needs a cryptographic hash over all tokens. It only repeats what that table has
-// said, so it may forget anything.
+// literal-blind keys needs a cryptographic hash over all tokens. It only repeats what that table
+// has said, so it may forget anything.
 class Templates {
 public:
     // `prefix`: the text's common_prefix().
@@ -206,7 +206,9 @@ const StatementPtr& StatementCache::find_or_analyse(
     // table has what the other has, so only the cost hangs on the order.
     const auto prefix = protocol::TextTemplate::common_prefix(text);
     const bool likely_literals = prefix.size() < text.size() && !prefix.ends_with('$');
-    const auto find_template = [&] { return store.templates.find(text, prefix, store.seed); };
+    const auto find_template = [&] {
+        return store.templates.find(text, prefix, store.seed);
+    };
     const StatementPtr* found = likely_literals ? find_template() : nullptr;
     if (found != nullptr) {
         ++store.counters.blind_hits;

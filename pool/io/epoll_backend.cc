@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <system_error>
-
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <system_error>
 #include <unistd.h>
 
 namespace weir::pool {
@@ -21,15 +20,11 @@ constexpr std::uint32_t read_events = EPOLLIN | EPOLLRDHUP | EPOLLET;
 // recv() and send() without what makes them cancellation points in a process with several threads:
 // two locked instructions each. Nobody cancels a worker's thread.
 ssize_t receive(int descriptor, std::span<std::byte> buffer) {
-    return ::syscall(
-        SYS_recvfrom, descriptor, buffer.data(), buffer.size(), 0, nullptr, nullptr
-    );
+    return ::syscall(SYS_recvfrom, descriptor, buffer.data(), buffer.size(), 0, nullptr, nullptr);
 }
 
 ssize_t transmit(int descriptor, Bytes bytes) {
-    return ::syscall(
-        SYS_sendto, descriptor, bytes.data(), bytes.size(), MSG_NOSIGNAL, nullptr, 0
-    );
+    return ::syscall(SYS_sendto, descriptor, bytes.data(), bytes.size(), MSG_NOSIGNAL, nullptr, 0);
 }
 
 // A time-out of 0 < t < 1 ms must not become a busy loop, and none may end too early.

@@ -3,9 +3,8 @@
 
 #include "pool/io/io_backend.h"
 
-#include <vector>
-
 #include <sys/epoll.h>
+#include <vector>
 
 namespace weir::pool {
 
@@ -25,6 +24,7 @@ public:
     IoResult recv(int descriptor, std::span<std::byte> buffer) override;
     IoResult send(int descriptor, Bytes bytes) override;
     void close(int descriptor) override;
+
     TimePoint now() override { return Clock::now(); }
 
 private:

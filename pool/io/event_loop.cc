@@ -41,10 +41,10 @@ IoResult Channel::write(Bytes bytes) {
     if (!slot_->writable) return {IoStatus::want_write};
     const int descriptor = slot_->transport.descriptor();
     const bool tls = slot_->transport.is_tls();
-    const auto result = tls ? slot_->transport.write(bytes) : loop_->backend_->send(descriptor, bytes);
-    const bool blocked =
-        result.status == IoStatus::want_write ||
-        (result.status == IoStatus::ok && result.size < bytes.size() && !tls);
+    const auto result =
+        tls ? slot_->transport.write(bytes) : loop_->backend_->send(descriptor, bytes);
+    const bool blocked = result.status == IoStatus::want_write ||
+                         (result.status == IoStatus::ok && result.size < bytes.size() && !tls);
     if (blocked) {
         slot_->writable = false;
         slot_->write_events = true;
@@ -98,11 +98,22 @@ EventLoop::EventLoop(std::unique_ptr<IoBackend> backend)
 EventLoop::~EventLoop() {
     free_stolen();
     std::vector<std::shared_ptr<void>> keep_alives;
-    for (const auto& slot : slots_) keep_alives.push_back(std::move(slot->keep_alive));
+    for (const auto& slot : slots_)
+        keep_alives.push_back(std::move(slot->keep_alive));
 }
 
+namespace {
+
+// The loop that this thread runs.
+thread_local const EventLoop* running = nullptr;
+
+}  // namespace
+
 void EventLoop::run() {
-    while (!stopped_.load(std::memory_order_acquire)) run_once(true);
+    running = this;
+    while (!stopped_.load(std::memory_order_acquire))
+        run_once(true);
+    running = nullptr;
 }
 
 void EventLoop::run_once(bool block) {
@@ -143,7 +154,8 @@ void EventLoop::post(UniqueFunction work) {
         mailbox_.push_back(std::move(work));
         if (mailbox_filled_.exchange(true, std::memory_order_acq_rel)) return;
     }
-    backend_->wake();
+    // The loop's own thread looks into the mailbox before it waits.
+    if (running != this) backend_->wake();
 }
 
 void EventLoop::wake_channel(std::uint64_t key) {
@@ -152,7 +164,7 @@ void EventLoop::wake_channel(std::uint64_t key) {
         woken_.push_back(key);
         if (mailbox_filled_.exchange(true, std::memory_order_acq_rel)) return;
     }
-    backend_->wake();
+    if (running != this) backend_->wake();
 }
 
 void EventLoop::run_mailbox() {
@@ -164,7 +176,8 @@ void EventLoop::run_mailbox() {
         mail_woken_.swap(woken_);
         mailbox_filled_.store(false, std::memory_order_release);
     }
-    for (auto& work : mail_) work();
+    for (auto& work : mail_)
+        work();
     mail_.clear();
     for (const auto key : mail_woken_) {
         if (auto* slot = find(key)) slot->handler->on_wake(key);
@@ -251,7 +264,8 @@ void EventLoop::free_stolen() {
         keys.swap(stolen_);
         stolen_filled_.store(false, std::memory_order_release);
     }
-    for (const auto key : keys) free_slot(key);
+    for (const auto key : keys)
+        free_slot(key);
 }
 
 EventLoop::Slot* EventLoop::find(std::uint64_t key) {

@@ -39,12 +39,16 @@ protected:
 class Channel {
 public:
     Channel() = default;
+
     Channel(Channel&& other) noexcept { *this = std::move(other); }
+
     Channel& operator=(Channel&& other) noexcept;
     ~Channel();
 
     explicit operator bool() const { return loop_ != nullptr; }
+
     EventLoop* loop() const { return loop_; }
+
     // Identifies the registration in this loop for ever: (slot, generation).
     std::uint64_t key() const { return key_; }
 
@@ -115,8 +119,10 @@ public:
     void post(UniqueFunction work);
     // Any thread: calls on_wake() of the channel's handler, if the channel still exists then.
     void wake_channel(std::uint64_t key);
+
     // Loop's thread: as wake_channel(), without the mailbox, right after the handler now running.
     void resume_soon(std::uint64_t key) { resumed_.push_back(key); }
+
     // Loop's thread: the same, after all others that have something to do had their turn.
     void resume_later(std::uint64_t key) { yielded_.push_back(key); }
 
@@ -133,9 +139,12 @@ public:
 
     // Time of this round; refreshed after each wait. Loop's thread.
     TimePoint now() const { return now_; }
+
     TimerQueue& timers() { return timers_; }
+
     // Scratch for one read; valid until the handler returns. Loop's thread.
     std::span<std::byte> read_buffer() { return read_buffer_; }
+
     IoBackend& backend() { return *backend_; }
 
 private:

@@ -51,14 +51,18 @@ public:
 
     // How much arrives at a time, and how much a send takes between two waits.
     void set_read_size(std::size_t bytes) { read_size_ = bytes; }
+
     void set_write_size(std::size_t bytes) { write_size_ = bytes; }
+
     // The `operation`-th recv or send of all (from 1) fails so; its stream stays that way, unless
     // it only stalls.
     void fail_at(std::size_t operation, Failure failure);
+
     // How many recv and send there were.
     std::size_t operations() const { return operations_; }
 
     TimePoint now() const { return now_; }
+
     void advance(Duration duration) { now_ += duration; }
 
 private:
@@ -108,14 +112,18 @@ public:
     // Never blocks: nobody else could make an event. An event is lost to nobody if `events` is too
     // short: it comes the next time.
     std::size_t wait(std::span<IoEvent> events, std::optional<Duration> timeout) override;
+
     void wake() override { ++wakes_; }
+
     IoResult recv(int descriptor, std::span<std::byte> buffer) override;
     IoResult send(int descriptor, Bytes bytes) override;
     void close(int descriptor) override;
+
     TimePoint now() override { return network_->now(); }
 
     // How often wake() was called.
     std::size_t wakes() const { return wakes_; }
+
     // The last wait() gave no event.
     bool quiet() const { return quiet_; }
 

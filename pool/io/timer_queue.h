@@ -27,8 +27,11 @@ public:
     explicit Timer(TimerHandler& handler) : handler_(&handler) {}
 
     bool armed() const { return is_linked(); }
+
     TimePoint deadline() const { return deadline_; }
+
     void cancel() { unlink(); }
+
     friend bool operator<(const Timer& a, const Timer& b) { return a.deadline_ < b.deadline_; }
 
 private:

@@ -4,7 +4,6 @@
 #include <openssl/ssl.h>
 
 #include <cerrno>
-
 #include <sys/socket.h>
 #include <unistd.h>
 

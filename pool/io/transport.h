@@ -17,11 +17,11 @@
 namespace weir::pool {
 
 enum class IoStatus {
-    ok,           // size bytes were moved, size > 0
-    want_read,    // nothing moved: wait until readable
-    want_write,   // nothing moved: wait until writable
-    end,          // the peer has closed its side (read only)
-    failed,       // the connection is broken; error is an errno, 0 for a TLS error
+    ok,          // size bytes were moved, size > 0
+    want_read,   // nothing moved: wait until readable
+    want_write,  // nothing moved: wait until writable
+    end,         // the peer has closed its side (read only)
+    failed,      // the connection is broken; error is an errno, 0 for a TLS error
 };
 
 struct IoResult {
@@ -42,14 +42,18 @@ public:
     ~Transport();
 
     explicit operator bool() const { return descriptor_ >= 0; }
+
     int descriptor() const { return descriptor_; }
+
     // Gives the descriptor away; the Transport is empty afterwards.
     int release();
     void close();
 
     // Owns `ssl`, which must be bound to the descriptor (SSL_set_fd) or will be by the caller.
     void start_tls(SSL* ssl) { ssl_ = ssl; }
+
     SSL* tls() const { return ssl_; }
+
     bool is_tls() const { return ssl_ != nullptr; }
 
     // Plaintext that was read from the peer and belongs to whoever reads next.

@@ -11,11 +11,13 @@ public:
     UniqueFunction() = default;
 
     template <class F>
-        requires(!std::is_same_v<std::decay_t<F>, UniqueFunction>)
-    UniqueFunction(F&& function)  // NOLINT: implicit on purpose, as std::function
+
+    requires(!std::is_same_v<std::decay_t<F>, UniqueFunction>)
+        UniqueFunction(F&& function)  // NOLINT: implicit on purpose, as std::function
         : body_(std::make_unique<Body<std::decay_t<F>>>(std::forward<F>(function))) {}
 
     void operator()() { body_->call(); }
+
     explicit operator bool() const { return body_ != nullptr; }
 
 private:
@@ -27,8 +29,11 @@ private:
     template <class F>
     struct Body final : Base {
         explicit Body(F&& function) : function_(std::move(function)) {}
+
         explicit Body(const F& function) : function_(function) {}
+
         void call() override { function_(); }
+
         F function_;
     };
 

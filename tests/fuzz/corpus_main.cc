@@ -15,9 +15,7 @@ int main(int argc, char** argv) {
             const std::string text(std::istreambuf_iterator<char>(in), {});
             std::printf("%s\n", entry.path().c_str());
             std::fflush(stdout);
-            LLVMFuzzerTestOneInput(
-                reinterpret_cast<const std::uint8_t*>(text.data()), text.size()
-            );
+            LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
             ++files;
         }
     }

@@ -15,7 +15,8 @@ void converse(const std::uint8_t* data, std::size_t size) {
     test::RepliesHarness harness(tracker, [&](std::size_t below) {
         return at < size ? data[at++] % below : below - 1;
     });
-    while (at < size && harness.wrong().empty()) harness.turn();
+    while (at < size && harness.wrong().empty())
+        harness.turn();
     harness.finish();
     if (!harness.wrong().empty()) std::fprintf(stderr, "%s\n", harness.wrong().c_str());
     FUZZ_CHECK(harness.wrong().empty());

@@ -44,7 +44,8 @@ void check_lists(std::string_view text) {
     const auto names = split_identifiers(text, valid);
     if (!valid) return;
     std::string list;
-    for (const auto& name : names) list += (list.empty() ? "" : ", ") + quote_identifier(name);
+    for (const auto& name : names)
+        list += (list.empty() ? "" : ", ") + quote_identifier(name);
     FUZZ_CHECK(split_identifiers(list, valid) == names && valid);
 }
 

@@ -24,8 +24,10 @@ void check_startup(const StartupMessage& startup) {
     }
     // What was understood, written again, means the same.
     Settings all{{"user", startup.user}, {"database", startup.database}};
-    for (const auto& parameter : startup.parameters) all.push_back(parameter);
-    for (const auto& name : startup.protocol_options) all.emplace_back(name, "");
+    for (const auto& parameter : startup.parameters)
+        all.push_back(parameter);
+    for (const auto& name : startup.protocol_options)
+        all.emplace_back(name, "");
     out.clear();
     write_startup_message(startup.version, all, out);
     if (out.size() > 10000) return;

@@ -113,7 +113,8 @@ TEST_CASE("EventLoop: posted work runs in order, all of it before the wakes, one
     CHECK(bench.round().empty());
 }
 
-TEST_CASE("EventLoop: a wake for a channel that is gone reaches nobody, nor does one for its heir") {
+TEST_CASE("EventLoop: a wake for a channel that is gone reaches nobody, nor does one for its heir"
+) {
     LoopBench bench;
     std::uint64_t old_key = 0;
     {
@@ -204,9 +205,15 @@ TEST_CASE("EventLoop: who always has more to do later keeps nobody from his turn
     Stream busy(*bench.loop, *bench.network, "busy", bench.log);
     Stream also(*bench.loop, *bench.network, "also", bench.log);
     Stream calm(*bench.loop, *bench.network, "calm", bench.log);
-    busy.wake = [&] { bench.loop->resume_later(busy.channel.key()); };
-    also.wake = [&] { bench.loop->resume_later(also.channel.key()); };
-    calm.ready = [&] { calm.read(); };
+    busy.wake = [&] {
+        bench.loop->resume_later(busy.channel.key());
+    };
+    also.wake = [&] {
+        bench.loop->resume_later(also.channel.key());
+    };
+    calm.ready = [&] {
+        calm.read();
+    };
     bench.loop->resume_later(busy.channel.key());
     bench.loop->resume_later(also.channel.key());
     for (int i = 0; i < 100; ++i) {
@@ -266,7 +273,8 @@ TEST_CASE("EventLoop: a stream that is closed or detached has no events any more
         b.channel.close();
         detached = c.channel.detach();
     };
-    for (const auto* stream : {&a, &b, &c}) bench.network->send(stream->descriptor, "x");
+    for (const auto* stream : {&a, &b, &c})
+        bench.network->send(stream->descriptor, "x");
     CHECK(bench.round() == Log{"a ready"});
     CHECK(bench.network->closed(b.descriptor));
     CHECK(!bench.network->closed(c.descriptor));
@@ -367,12 +375,15 @@ TEST_CASE("EventLoop: threads post, each one's work in its order; stop ends the 
             }
         });
     }
-    for (auto& poster : posters) poster.join();
+    for (auto& poster : posters)
+        poster.join();
     std::atomic<bool> done{false};
     loop.post([&] { done = true; });
-    while (!done) std::this_thread::yield();
+    while (!done)
+        std::this_thread::yield();
     loop.stop();
     runner.join();
     CHECK(out_of_order == 0);
-    for (const auto count : next) CHECK(count == each);
+    for (const auto count : next)
+        CHECK(count == each);
 }

@@ -77,8 +77,11 @@ public:
     }
 
     IoResult recv(int, std::span<std::byte>) override { return {IoStatus::want_read}; }
+
     IoResult send(int, Bytes bytes) override { return {IoStatus::ok, bytes.size()}; }
+
     void close(int) override {}
+
     TimePoint now() override { return Clock::now(); }
 
 private:
@@ -97,7 +100,9 @@ public:
     StormSession(Storm& storm, unsigned worker, std::uint64_t id);
 
     void begin();
+
     void on_ready(std::uint64_t) override {}
+
     void on_wake(std::uint64_t) override;
 
 private:
@@ -208,9 +213,8 @@ void StormSession::next() {
         ++storm_.sessions_over;
         return;
     }
-    auto* server = storm_.pool->lend(
-        waiter_, protocol::ParameterSet::none(), worker_, *this, Clock::now()
-    );
+    auto* server =
+        storm_.pool->lend(waiter_, protocol::ParameterSet::none(), worker_, *this, Clock::now());
     if (server != nullptr) return got(*server);
     waiting_ = true;
     if (random_() % 8 != 0) return;
@@ -259,7 +263,8 @@ void Storm::control() {
         closed.swap(retired);
         finished.swap(canceled);
     }
-    for (const auto& server : finished) pool->cancel_finished(server, random() % 8 != 0);
+    for (const auto& server : finished)
+        pool->cancel_finished(server, random() % 8 != 0);
     for (const auto& server : closed) {
         server->floating.release();
         pool->gone(*server);
@@ -271,8 +276,9 @@ void Storm::open() {
     auto wanted = servers_to_open(pool->counts(Clock::now()), limits);
     for (; wanted > 0; --wanted) {
         pool->opening_started();
-        auto server =
-            std::make_shared<ServerConnection>(*pool, ServerIdentity{}, Transport(next_descriptor++));
+        auto server = std::make_shared<ServerConnection>(
+            *pool, ServerIdentity{}, Transport(next_descriptor++)
+        );
         pool->add(std::move(server));
         pool->opening_ended();
     }
@@ -280,15 +286,21 @@ void Storm::open() {
 
 void Storm::disturb() {
     switch (random() % 64) {
-        case 0: return pool->pause();
-        case 1: return pool->recycle();
-        case 2: return pool->close_stale(Clock::now());
-        case 3: pool->close_one_idle(CloseReason::room_for_other_pool, 0); return;
+        case 0:
+            return pool->pause();
+        case 1:
+            return pool->recycle();
+        case 2:
+            return pool->close_stale(Clock::now());
+        case 3:
+            pool->close_one_idle(CloseReason::room_for_other_pool, 0);
+            return;
         case 4:
             return pool->fail_waiters(
                 protocol::error(protocol::sqlstate::cannot_connect_now, "storm")
             );
-        default: return pool->resume();
+        default:
+            return pool->resume();
     }
 }
 
@@ -321,13 +333,16 @@ TEST_CASE("ServerPool: a storm on four workers") {
         std::this_thread::sleep_for(200us);
     }
     CHECK(storm.sessions_over == storm.sessions.size());
-    for (auto& loop : storm.loops) loop->stop();
-    for (auto& thread : threads) thread.join();
+    for (auto& loop : storm.loops)
+        loop->stop();
+    for (auto& thread : threads)
+        thread.join();
     // What was posted last.
     const auto settle = [&] {
         for (int i = 0; i < 3; ++i) {
             storm.control();
-            for (auto& loop : storm.loops) loop->run_once(false);
+            for (auto& loop : storm.loops)
+                loop->run_once(false);
         }
     };
     settle();
@@ -340,8 +355,9 @@ TEST_CASE("ServerPool: a storm on four workers") {
     CHECK(storm.registry.violations == 0);
     CHECK(most <= pool_size);
     CHECK(storm.lent > 1000);
-    MESSAGE("lent ", storm.lent.load(), ", left ", storm.left.load(), ", failed ",
-            storm.failed.load());
+    MESSAGE(
+        "lent ", storm.lent.load(), ", left ", storm.left.load(), ", failed ", storm.failed.load()
+    );
     storm.pool->close_all_idle(CloseReason::shutdown);
     settle();
     CHECK(storm.pool->counts(Clock::now()).total() == 0);

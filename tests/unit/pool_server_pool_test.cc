@@ -39,6 +39,7 @@ public:
     void on_wake(std::uint64_t) override;
 
     bool waits() const { return waiter.state == Waiter::State::waiting; }
+
     bool granted() const { return waiter.state == Waiter::State::granted; }
 
     World& world;
@@ -59,7 +60,8 @@ public:
         }
         pool = std::make_unique<ServerPool>(
             PoolName{"db", "user"},
-            std::vector<EventLoop*>{loops[0].get(), loops[1].get(), loops[2].get()}, *this
+            std::vector<EventLoop*>{loops[0].get(), loops[1].get(), loops[2].get()},
+            *this
         );
         pool->set_limits(limits);
     }
@@ -79,9 +81,11 @@ public:
     }
 
     void servers_wanted(ServerPool&) override { ++wanted; }
+
     void server_retired(ServerRef server) override { retired.push_back(std::move(server)); }
 
     TimePoint now() const { return network->now(); }
+
     PoolCounts counts() const { return pool->counts(now()); }
 
     // The pool's home for servers that nobody waits for goes round the workers.
@@ -108,7 +112,8 @@ public:
 
     void run() {
         for (int i = 0; i < 4; ++i) {
-            for (auto& loop : loops) loop->run_once(false);
+            for (auto& loop : loops)
+                loop->run_once(false);
         }
     }
 
@@ -121,7 +126,8 @@ public:
     }
 
     void finish_cancels(bool certain) {
-        for (auto& server : std::exchange(canceled, {})) pool->cancel_finished(server, certain);
+        for (auto& server : std::exchange(canceled, {}))
+            pool->cancel_finished(server, certain);
         run();
     }
 
@@ -204,11 +210,14 @@ TEST_CASE("ServerPool: a server is lent, given back, and lent on another worker"
     CHECK(world.wanted == 0);
 }
 
-TEST_CASE("ServerPool: warm servers of the own worker first, with the client's settings if there is one") {
+TEST_CASE(
+    "ServerPool: warm servers of the own worker first, with the client's settings if there is one"
+) {
     World world;
     const auto wish = protocol::ParameterSet::make({{"application_name", "x", true}});
     std::vector<ServerRef> servers;
-    for (int i = 0; i < 6; ++i) servers.push_back(world.open());
+    for (int i = 0; i < 6; ++i)
+        servers.push_back(world.open());
     world.run();
     servers[1]->parameters = wish;
     servers[3]->parameters = wish;
@@ -293,8 +302,12 @@ TEST_CASE("ServerPool: the end of an idle server is seen, and its place is free 
     const auto server = world.open();
     world.run();
     const int descriptor = 1'500'000'000;
-    SUBCASE("it ends") { world.network->end(descriptor); }
-    SUBCASE("it breaks off") { world.network->reset(descriptor); }
+    SUBCASE("it ends") {
+        world.network->end(descriptor);
+    }
+    SUBCASE("it breaks off") {
+        world.network->reset(descriptor);
+    }
     SUBCASE("it says something nobody asked for") {
         world.network->send(descriptor, std::string("Z\0\0\0\5I", 6));
     }
@@ -317,7 +330,11 @@ TEST_CASE("ServerPool: an idle server's notices and settings are taken in, by no
     World world;
     const auto server = world.open();
     world.run();
-    const std::string status("S\0\0\0\x17" "application_name\0x\0", 24);
+    const std::string status(
+        "S\0\0\0\x17"
+        "application_name\0x\0",
+        24
+    );
     world.network->send(1'500'000'000, status.substr(0, 9));
     world.run();
     CHECK(server->state == ServerState::idle);
@@ -335,7 +352,9 @@ TEST_CASE("ServerPool: an event of an idle server that has been lent meanwhile i
     auto& borrower = world.client(1);
     const auto server = world.open();
     world.run();
-    trigger.ready = [&] { borrower.request(); };
+    trigger.ready = [&] {
+        borrower.request();
+    };
     world.network->send(trigger.descriptor, "x");
     world.network->send(borrower.descriptor + 1, std::string("N\0\0\0\5\0", 6));
     world.loops[0]->run_once(false);
@@ -386,7 +405,9 @@ TEST_CASE("ServerPool: a server is lent again only when no cancel is under way t
     }
 }
 
-TEST_CASE("ServerPool: a cancel that ends before the server is given back, uncertain: it is closed then") {
+TEST_CASE(
+    "ServerPool: a cancel that ends before the server is given back, uncertain: it is closed then"
+) {
     World world(small(1));
     const auto server = world.open();
     auto& client = world.client(0);
@@ -400,7 +421,8 @@ TEST_CASE("ServerPool: a cancel that ends before the server is given back, uncer
 
 TEST_CASE("ServerPool: paused, nobody gets a server; resumed, all do in their order") {
     World world(small(3));
-    for (int i = 0; i < 3; ++i) world.open();
+    for (int i = 0; i < 3; ++i)
+        world.open();
     world.run();
     auto& holder = world.client(0);
     REQUIRE(holder.request());
@@ -466,7 +488,8 @@ TEST_CASE("ServerPool: lifetimes of servers that were opened together are spread
     CHECK(seen.size() == 256);
 
     World world(limits);
-    for (int i = 0; i < 64; ++i) world.open();
+    for (int i = 0; i < 64; ++i)
+        world.open();
     world.run();
     std::size_t most = 0;
     for (int minute = 0; minute <= 61; ++minute) {
@@ -479,7 +502,8 @@ TEST_CASE("ServerPool: lifetimes of servers that were opened together are spread
     CHECK(world.counts().idle == 0);
     // 64 in 12 minutes.
     CHECK(most <= 8);
-    for (const auto reason : world.reasons) CHECK(reason == CloseReason::lifetime);
+    for (const auto reason : world.reasons)
+        CHECK(reason == CloseReason::lifetime);
 }
 
 TEST_CASE("ServerPool: what is too old, too many or used once is closed when it is given back") {
@@ -566,8 +590,12 @@ TEST_CASE("Pool policy: how many servers to open") {
         PoolLimits limits;
         std::size_t wanted;
     };
-    const auto counts = [](std::size_t waiting, std::size_t idle, std::size_t active,
-                           std::size_t closing, std::size_t opening) {
+
+    const auto counts = [](std::size_t waiting,
+                           std::size_t idle,
+                           std::size_t active,
+                           std::size_t closing,
+                           std::size_t opening) {
         PoolCounts result;
         result.waiting = waiting;
         result.idle = idle;
@@ -624,7 +652,8 @@ public:
         limits_.min_size = seed % 2;
         limits_.parallel_logins = 2;
         world_.pool->set_limits(limits_);
-        for (unsigned i = 0; i < 9; ++i) world_.client(i % worker_count);
+        for (unsigned i = 0; i < 9; ++i)
+            world_.client(i % worker_count);
         world_.pool->client_added();
     }
 
@@ -643,15 +672,26 @@ private:
     void step() {
         auto& client = *world_.clients[random_() % world_.clients.size()];
         switch (random_() % 16) {
-            case 0: return world_.pool->close_stale(world_.now());
-            case 1: return tick();
-            case 2: return finish_opening();
-            case 3: return world_.close_retired();
-            case 4: return finish_cancel();
-            case 5: return rare();
-            case 6: return server_speaks();
-            case 7: case 8: case 9: return world_.loops[random_() % worker_count]->run_once(false);
-            default: return act(client);
+            case 0:
+                return world_.pool->close_stale(world_.now());
+            case 1:
+                return tick();
+            case 2:
+                return finish_opening();
+            case 3:
+                return world_.close_retired();
+            case 4:
+                return finish_cancel();
+            case 5:
+                return rare();
+            case 6:
+                return server_speaks();
+            case 7:
+            case 8:
+            case 9:
+                return world_.loops[random_() % worker_count]->run_once(false);
+            default:
+                return act(client);
         }
     }
 
@@ -677,14 +717,21 @@ private:
 
     void rare() {
         switch (random_() % 8) {
-            case 0: return world_.pool->pause();
-            case 1: case 2: case 3: return world_.pool->resume();
-            case 4: return world_.pool->recycle();
+            case 0:
+                return world_.pool->pause();
+            case 1:
+            case 2:
+            case 3:
+                return world_.pool->resume();
+            case 4:
+                return world_.pool->recycle();
             case 5:
                 world_.pool->close_one_idle(CloseReason::room_for_other_pool, limits_.min_size);
                 return;
-            case 6: return world_.network->advance(std::chrono::minutes(random_() % 10));
-            default: return world_.network->advance(3s);
+            case 6:
+                return world_.network->advance(std::chrono::minutes(random_() % 10));
+            default:
+                return world_.network->advance(3s);
         }
     }
 
@@ -720,9 +767,11 @@ private:
     }
 
     void check() {
-        while (!queue_.empty() && !queue_.front()->waits()) queue_.pop_front();
+        while (!queue_.empty() && !queue_.front()->waits())
+            queue_.pop_front();
         // Those who have got a server were the first ones.
-        for (const auto* client : queue_) REQUIRE(client->waits());
+        for (const auto* client : queue_)
+            REQUIRE(client->waits());
         const auto counts = world_.counts();
         REQUIRE(counts.waiting == queue_.size());
         REQUIRE(counts.total() <= limits_.size + limits_.reserve);
@@ -748,10 +797,12 @@ private:
             for (auto& client : world_.clients) {
                 if (client->server != nullptr) client->give_back();
             }
-            while (!world_.canceled.empty()) finish_cancel();
+            while (!world_.canceled.empty())
+                finish_cancel();
             world_.close_retired();
             tick();
-            while (opening_ > 0) finish_opening();
+            while (opening_ > 0)
+                finish_opening();
             check();
         }
         CHECK(queue_.empty());

@@ -1,5 +1,4 @@
 #include "protocol/expected_replies.h"
-
 #include "protocol/message.h"
 
 #include <doctest/doctest.h>
@@ -58,7 +57,8 @@ std::string follow(ExpectedReplies& tracker, std::string_view types) {
 }
 
 void send(ExpectedReplies& tracker, std::initializer_list<Expected> requests) {
-    for (const auto& request : requests) CHECK(tracker.sent(request));
+    for (const auto& request : requests)
+        CHECK(tracker.sent(request));
 }
 
 }  // namespace
@@ -86,8 +86,9 @@ TEST_CASE("ExpectedReplies: each message behind each request, forwarded and swal
                     CHECK(step.verdict == Verdict::violation);
                     continue;
                 }
-                CHECK(step.verdict ==
-                      (reply == Reply::swallow ? Verdict::swallow : Verdict::forward));
+                CHECK(
+                    step.verdict == (reply == Reply::swallow ? Verdict::swallow : Verdict::forward)
+                );
                 REQUIRE(step.about.has_value());
                 CHECK(step.about->tag == 7);
                 CHECK(step.completes == completes);
@@ -102,7 +103,8 @@ TEST_CASE("ExpectedReplies: a server that owes nothing may only talk of itself o
         const char type = static_cast<char>(byte);
         CAPTURE(byte);
         ExpectedReplies tracker;
-        const bool fine = type != 0 && std::string_view("NSAE").find(type) != std::string_view::npos;
+        const bool fine =
+            type != 0 && std::string_view("NSAE").find(type) != std::string_view::npos;
         const auto step = tracker.on_message(type);
         CHECK(step.verdict == (fine ? Verdict::forward : Verdict::violation));
         CHECK_FALSE(step.about.has_value());
@@ -112,10 +114,14 @@ TEST_CASE("ExpectedReplies: a server that owes nothing may only talk of itself o
 
 TEST_CASE("ExpectedReplies: a pipeline, with an error at each of its steps") {
     const std::initializer_list<Expected> pipeline{
-        {Request::parse, Reply::forward, 1},         {Request::bind, Reply::forward, 2},
-        {Request::describe_portal, Reply::swallow, 3}, {Request::execute, Reply::forward, 4},
-        {Request::close, Reply::forward, 5},         {Request::sync, Reply::forward, 6},
-        {Request::parse, Reply::forward, 7},         {Request::sync, Reply::forward, 8},
+        {Request::parse, Reply::forward, 1},
+        {Request::bind, Reply::forward, 2},
+        {Request::describe_portal, Reply::swallow, 3},
+        {Request::execute, Reply::forward, 4},
+        {Request::close, Reply::forward, 5},
+        {Request::sync, Reply::forward, 6},
+        {Request::parse, Reply::forward, 7},
+        {Request::sync, Reply::forward, 8},
     };
     const auto run = [&](std::string_view types) {
         ExpectedReplies tracker;
@@ -287,11 +293,21 @@ TEST_CASE("ExpectedReplies: COPY TO STDOUT, and no ReadyForQuery within") {
         CHECK(tracker.size() == 2);
         CHECK_FALSE(tracker.copy_in());
     }
-    SUBCASE("data without COPY") { CHECK(follow(tracker, "d") == "d!"); }
-    SUBCASE("rows within") { CHECK(follow(tracker, "HD") == "H:1 D!"); }
-    SUBCASE("COPY within COPY") { CHECK(follow(tracker, "HG") == "H:1 G!"); }
-    SUBCASE("ReadyForQuery within") { CHECK(follow(tracker, "HZ") == "H:1 Z!"); }
-    SUBCASE("suspended within") { CHECK(follow(tracker, "Hs") == "H:1 s!"); }
+    SUBCASE("data without COPY") {
+        CHECK(follow(tracker, "d") == "d!");
+    }
+    SUBCASE("rows within") {
+        CHECK(follow(tracker, "HD") == "H:1 D!");
+    }
+    SUBCASE("COPY within COPY") {
+        CHECK(follow(tracker, "HG") == "H:1 G!");
+    }
+    SUBCASE("ReadyForQuery within") {
+        CHECK(follow(tracker, "HZ") == "H:1 Z!");
+    }
+    SUBCASE("suspended within") {
+        CHECK(follow(tracker, "Hs") == "H:1 s!");
+    }
 }
 
 TEST_CASE("ExpectedReplies: COPY both ways is for replication only, which nobody asks for here") {

@@ -15,21 +15,24 @@ namespace {
 
 std::string bytes(std::initializer_list<int> values) {
     std::string text;
-    for (const int value : values) text.push_back(static_cast<char>(value));
+    for (const int value : values)
+        text.push_back(static_cast<char>(value));
     return text;
 }
 
 // The body of an ErrorResponse.
 std::string fields(std::initializer_list<std::string_view> texts) {
     std::string body;
-    for (const auto text : texts) body.append(text).push_back('\0');
+    for (const auto text : texts)
+        body.append(text).push_back('\0');
     return body + '\0';
 }
 
 std::string parse_body(std::string_view name, std::string_view sql, std::uint16_t types) {
     MessageWriter out;
     out.begin(frontend::parse).c_string(name).c_string(sql).u16(types);
-    for (std::uint32_t i = 0; i < types; ++i) out.u32(20 + i);
+    for (std::uint32_t i = 0; i < types; ++i)
+        out.u32(20 + i);
     out.end();
     return std::string(as_text(out.view().subspan(message_header_size)));
 }
@@ -173,14 +176,16 @@ TEST_CASE("Frontend messages: random bodies never break a parser") {
     std::mt19937 random(3);
     for (int i = 0; i < 20000; ++i) {
         std::string body(random() % 24, '\0');
-        for (char& c : body) c = random() % 3 == 0 ? '\0' : static_cast<char>(random());
+        for (char& c : body)
+            c = random() % 3 == 0 ? '\0' : static_cast<char>(random());
         const auto view = as_bytes(body);
         if (const auto parse = parse_parse(view)) {
             CHECK(parse->name.size() + 1 + parse->definition.size() == body.size());
         }
         if (const auto bind = parse_bind(view)) {
-            CHECK(bind->portal.size() + bind->statement.size() + 2 + bind->rest.size() ==
-                  body.size());
+            CHECK(
+                bind->portal.size() + bind->statement.size() + 2 + bind->rest.size() == body.size()
+            );
         }
         if (const auto target = parse_target(view)) CHECK(target->name.size() + 2 == body.size());
         if (const auto query = parse_query(view)) CHECK(query->size() + 1 == body.size());
@@ -192,8 +197,8 @@ TEST_CASE("MessageWriter: type, length and fields in network order") {
     CHECK(out.empty());
     out.begin('x').u8(1).u16(0x0203).u32(0x04050607).i32(-1).c_string("a").text("b");
     out.bytes(as_bytes("c")).end();
-    CHECK(as_text(out.view()) ==
-          bytes({'x', 0, 0, 0, 19, 1, 2, 3, 4, 5, 6, 7, 0xff, 0xff, 0xff, 0xff, 'a', 0, 'b', 'c'}));
+    CHECK(as_text(out.view()) == bytes({'x', 0, 0,    0,    19,   1,    2,   3, 4,   5,
+                                        6,   7, 0xff, 0xff, 0xff, 0xff, 'a', 0, 'b', 'c'}));
     // Without a type, behind another one.
     out.begin(0).u32(80877103).end();
     CHECK(out.size() == 28);

@@ -1,5 +1,4 @@
 #include "protocol/parameter_set.h"
-
 #include "protocol/sql_lexer.h"
 
 #include <doctest/doctest.h>
@@ -16,7 +15,9 @@ using Texts = std::vector<std::string>;
 Texts between(std::vector<Parameter> server, std::vector<Parameter> client, Texts uncertain = {}) {
     Texts names;
     const auto statements = statements_between(
-        *ParameterSet::make(std::move(server)), *ParameterSet::make(std::move(client)), uncertain,
+        *ParameterSet::make(std::move(server)),
+        *ParameterSet::make(std::move(client)),
+        uncertain,
         names
     );
     CHECK(names.size() == statements.size());
@@ -71,8 +72,9 @@ TEST_CASE("ParameterSet: equal sets are one object, in whatever order they were 
 }
 
 TEST_CASE("ParameterSet: names compare without case, values with it") {
-    const auto set = ParameterSet::make({
-        {"DateStyle", "ISO", true}, {"search_path", "a", false}, {"TimeZone", "UTC", true}});
+    const auto set = ParameterSet::make(
+        {{"DateStyle", "ISO", true}, {"search_path", "a", false}, {"TimeZone", "UTC", true}}
+    );
     REQUIRE(set->find("timezone") != nullptr);
     CHECK(set->value("TIMEZONE") == "UTC");
     CHECK(set->value("datestyle") == "ISO");
@@ -97,8 +99,9 @@ TEST_CASE("ParameterSet: a hundred values sorted as they are found") {
     auto set = ParameterSet::none();
     std::vector<std::string> names;
     for (int i = 0; i < 100; ++i) {
-        names.push_back("p" + std::to_string(random() % 1000) + (i % 2 == 0 ? "Q_" : "qz") +
-                        std::to_string(i));
+        names.push_back(
+            "p" + std::to_string(random() % 1000) + (i % 2 == 0 ? "Q_" : "qz") + std::to_string(i)
+        );
         set = ParameterSet::with(set, {names.back(), std::to_string(i), false});
     }
     for (std::size_t i = 0; i < names.size(); ++i) {
@@ -118,15 +121,19 @@ TEST_CASE("ParameterSet: sets of several threads meet, and those nobody has are 
             made[t] = ParameterSet::make({{"app.shared", "1", false}});
         });
     }
-    for (auto& thread : threads) thread.join();
-    for (const auto& set : made) CHECK(set == made[0]);
+    for (auto& thread : threads)
+        thread.join();
+    for (const auto& set : made)
+        CHECK(set == made[0]);
 }
 
 TEST_CASE("statements_between: only what differs, and what one has and the other has not") {
     CHECK(between({}, {}).empty());
     CHECK(between({{"TimeZone", "UTC", true}}, {{"timezone", "UTC", false}}).empty());
-    CHECK(between({{"TimeZone", "UTC", true}}, {{"TimeZone", "CET", true}}) ==
-          Texts{"SET \"TimeZone\" TO 'CET'"});
+    CHECK(
+        between({{"TimeZone", "UTC", true}}, {{"TimeZone", "CET", true}}) ==
+        Texts{"SET \"TimeZone\" TO 'CET'"}
+    );
     CHECK(between({}, {{"app.x", "1", false}}) == Texts{"SET \"app\".\"x\" TO '1'"});
     // Ours on the server, unknown to the client: away with it.
     CHECK(between({{"app.x", "1", false}}, {}) == Texts{"RESET \"app\".\"x\""});
@@ -139,38 +146,48 @@ TEST_CASE("statements_between: only what differs, and what one has and the other
 TEST_CASE("statements_between: uncertain names are always set or reset, and named") {
     Texts names;
     const auto server = ParameterSet::make({{"app.x", "1", false}, {"TimeZone", "UTC", true}});
-    const auto statements = statements_between(
-        *server, *server, {"APP.X", "timezone", "work_mem"}, names
+    const auto statements =
+        statements_between(*server, *server, {"APP.X", "timezone", "work_mem"}, names);
+    CHECK(
+        statements ==
+        Texts{"RESET \"work_mem\"", "SET \"app\".\"x\" TO '1'", "SET \"TimeZone\" TO 'UTC'"}
     );
-    CHECK(statements == Texts{"RESET \"work_mem\"", "SET \"app\".\"x\" TO '1'",
-                              "SET \"TimeZone\" TO 'UTC'"});
     CHECK(names == Texts{"work_mem", "app.x", "TimeZone"});
     // Uncertain on the server and not the client's: once, not twice.
     CHECK(between({{"app.x", "1", false}}, {}, {"app.x"}) == Texts{"RESET \"app\".\"x\""});
 }
 
 TEST_CASE("set_statement: lists of identifiers one by one, other lists as one text") {
-    CHECK(set_statement("search_path", "\"$user\", public") ==
-          "SET \"search_path\" TO '$user', 'public'");
-    CHECK(set_statement("Search_Path", "A,\"B\" , \"c\"\"d\"") ==
-          "SET \"Search_Path\" TO 'a', 'B', 'c\"d'");
-    CHECK(set_statement("search_path", "") ==
-          "SELECT pg_catalog.set_config('search_path', '', false)");
+    CHECK(
+        set_statement("search_path", "\"$user\", public") ==
+        "SET \"search_path\" TO '$user', 'public'"
+    );
+    CHECK(
+        set_statement("Search_Path", "A,\"B\" , \"c\"\"d\"") ==
+        "SET \"Search_Path\" TO 'a', 'B', 'c\"d'"
+    );
+    CHECK(
+        set_statement("search_path", "") == "SELECT pg_catalog.set_config('search_path', '', false)"
+    );
     // What is no list is for PostgreSQL to refuse, in one string.
-    CHECK(set_statement("search_path", "a,") ==
-          "SELECT pg_catalog.set_config('search_path', 'a,', false)");
-    CHECK(set_statement("search_path", "\"a") ==
-          "SELECT pg_catalog.set_config('search_path', '\"a', false)");
+    CHECK(
+        set_statement("search_path", "a,") ==
+        "SELECT pg_catalog.set_config('search_path', 'a,', false)"
+    );
+    CHECK(
+        set_statement("search_path", "\"a") ==
+        "SELECT pg_catalog.set_config('search_path', '\"a', false)"
+    );
     CHECK(set_statement("DateStyle", "ISO, DMY") == "SET \"DateStyle\" TO 'ISO, DMY'");
     CHECK(set_statement("temp_tablespaces", "a, b") == "SET \"temp_tablespaces\" TO 'a', 'b'");
 }
 
 TEST_CASE("set_statement: whatever stands in name and value, nothing of it runs") {
-    CHECK(set_statement("a\"; DROP TABLE t; --", "x") ==
-          "SET \"a\"\"; DROP TABLE t; --\" TO 'x'");
+    CHECK(set_statement("a\"; DROP TABLE t; --", "x") == "SET \"a\"\"; DROP TABLE t; --\" TO 'x'");
     CHECK(set_statement("x", "'; DROP TABLE t; --") == "SET \"x\" TO '''; DROP TABLE t; --'");
-    CHECK(set_statement("x", "\\'; DROP TABLE t; --") ==
-          "SET \"x\" TO E'\\\\''; DROP TABLE t; --'");
+    CHECK(
+        set_statement("x", "\\'; DROP TABLE t; --") == "SET \"x\" TO E'\\\\''; DROP TABLE t; --'"
+    );
     std::mt19937 random(7);
     const std::string_view alphabet = "a'\"\\;.,$ -/*E\n\xff";
     for (int i = 0; i < 20000; ++i) {
@@ -197,7 +214,8 @@ TEST_CASE("split_identifiers: as SplitIdentifierString, and back from quoted nam
     CHECK(valid);
     CHECK(split_identifiers("A , b,\"C d\",\"\"", valid) == Texts{"a", "b", "C d", ""});
     CHECK(valid);
-    for (const char* wrong : {",", "a,", ",a", "a,,b", "\"", "\"a", "\"a\"b", "a b", "\"a\"\"", "a, "}) {
+    for (const char* wrong :
+         {",", "a,", ",a", "a,,b", "\"", "\"a", "\"a\"b", "a b", "\"a\"\"", "a, "}) {
         CAPTURE(wrong);
         (void)split_identifiers(wrong, valid);
         CHECK_FALSE(valid);
@@ -207,7 +225,8 @@ TEST_CASE("split_identifiers: as SplitIdentifierString, and back from quoted nam
         Texts names(1 + random() % 4);
         std::string list;
         for (auto& name : names) {
-            for (auto left = random() % 6; left > 0; --left) name.push_back("aB\" ,.'"[random() % 7]);
+            for (auto left = random() % 6; left > 0; --left)
+                name.push_back("aB\" ,.'"[random() % 7]);
             if (&name != &names.front()) list += random() % 2 == 0 ? "," : " , ";
             list += quote_identifier(name);
         }

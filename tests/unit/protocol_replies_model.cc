@@ -117,17 +117,33 @@ ModelRequest RepliesHarness::make_request(Request request, Reply reply) {
         made.script = scripts.begin()[choose_(scripts.size())];
     };
     switch (request) {
-        case Request::parse: pick({"1"}); break;
-        case Request::bind: pick({"2"}); break;
-        case Request::describe_statement: pick({"tT", "tn"}); break;
-        case Request::describe_portal: pick({"T", "n"}); break;
-        case Request::execute: pick({"C", "DDC", "Ds", "I", "HddcC", "GwC", "s"}); break;
-        case Request::close: pick({"3"}); break;
-        case Request::sync: pick({"Z"}); break;
+        case Request::parse:
+            pick({"1"});
+            break;
+        case Request::bind:
+            pick({"2"});
+            break;
+        case Request::describe_statement:
+            pick({"tT", "tn"});
+            break;
+        case Request::describe_portal:
+            pick({"T", "n"});
+            break;
+        case Request::execute:
+            pick({"C", "DDC", "Ds", "I", "HddcC", "GwC", "s"});
+            break;
+        case Request::close:
+            pick({"3"});
+            break;
+        case Request::sync:
+            pick({"Z"});
+            break;
         case Request::query:
             pick({"CZ", "TDDCZ", "IZ", "CTDCCZ", "HdcCTDCZ", "GwCZ", "TDCGwCGwCZ"});
             break;
-        case Request::function_call: pick({"VZ"}); break;
+        case Request::function_call:
+            pick({"VZ"});
+            break;
     }
     // One in four fails, at any of its steps.
     if (reply != Reply::invent && choose_(4) == 0) {
@@ -193,8 +209,13 @@ void RepliesHarness::send_in_copy(std::size_t what, Reply reply) {
 
 void RepliesHarness::send_something() {
     static constexpr std::array extended{
-        Request::parse,   Request::bind,  Request::describe_statement, Request::describe_portal,
-        Request::execute, Request::close, Request::execute,
+        Request::parse,
+        Request::bind,
+        Request::describe_statement,
+        Request::describe_portal,
+        Request::execute,
+        Request::close,
+        Request::execute,
     };
     const auto reply = choose_(4) == 0 ? Reply::swallow : Reply::forward;
     const auto what = choose_(16);
@@ -283,7 +304,8 @@ void RepliesHarness::turn() {
             break;
         default: {
             static constexpr std::array types{
-                backend::notice_response, backend::parameter_status,
+                backend::notice_response,
+                backend::parameter_status,
                 backend::notification_response};
             server_.send_asynchronous(types[choose_(types.size())]);
         }
@@ -294,7 +316,8 @@ void RepliesHarness::finish() {
     for (int round = 0; round < 1000 && wrong_.empty(); ++round) {
         while (server_.step()) {
         }
-        while (!server_.replies.empty() && wrong_.empty()) deliver();
+        while (!server_.replies.empty() && wrong_.empty())
+            deliver();
         if (server_.has_input()) continue;
         // Everything is known to both sides now.
         if (tracker_.copy_in() != server_.copy_in()) return fail("copy_in");

@@ -41,6 +41,7 @@ public:
 
     // Reads one message; false if there is none.
     bool step();
+
     void send_asynchronous(char type) { replies.push_back({type, {}, true, false}); }
 
     bool has_input() const { return !input_.empty(); }
@@ -119,7 +120,7 @@ private:
     std::string observed_stream_;
     std::vector<std::uint32_t> tracker_dropped_;
     bool copy_open_ = false;  // a COPY FROM STDIN was sent and is not complete
-    ModelRequest copy_;            // the last one
+    ModelRequest copy_;       // the last one
     std::size_t syncs_behind_copy_ = 0;
     std::size_t errors_ = 0;
     std::size_t copies_ = 0;

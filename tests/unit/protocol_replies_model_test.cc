@@ -18,11 +18,13 @@ struct Seen {
 };
 
 // One conversation, the same for the same seed.
-void converse(ExpectedReplies& tracker, unsigned seed, std::size_t turns, bool to_the_end,
-              Seen& seen) {
+void converse(
+    ExpectedReplies& tracker, unsigned seed, std::size_t turns, bool to_the_end, Seen& seen
+) {
     std::mt19937 random(seed);
     RepliesHarness harness(tracker, [&random](std::size_t below) { return random() % below; });
-    for (std::size_t turn = 0; turn < turns; ++turn) harness.turn();
+    for (std::size_t turn = 0; turn < turns; ++turn)
+        harness.turn();
     if (to_the_end) harness.finish();
     CAPTURE(seed);
     REQUIRE(harness.wrong() == "");

@@ -76,7 +76,8 @@ TEST_CASE("ScramKeyCache: several threads at once") {
             }
         });
     }
-    for (auto& thread : threads) thread.join();
+    for (auto& thread : threads)
+        thread.join();
     CHECK(wrong == std::vector<int>(4));
     CHECK(cache.size() == 50);
 }

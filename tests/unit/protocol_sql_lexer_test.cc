@@ -187,13 +187,61 @@ TEST_CASE("literal_blind_key: what it says of the text") {
 
 TEST_CASE("TextTemplate: says no more than literal_blind_key") {
     const std::vector<std::string> texts = {
-        "a = 1", "a = 22", "a = 1.5e7", "a = -1", "a = --1", "a = 1e", "a = 1a", "a=1", "a=12",
-        "a = 'x'", "a = 'it''s'", "a = 'x", "a = E'x'", "a = e'x'", "a = 'x' 'y'", "a = 'x''y'",
-        "a = 'x'\n'y'", "a = $$x$$", "a = .5", "a = 5.", "a = 5..6", "a = 1 + 1", "a = 1 + 12",
-        "a = 12 + 1", "a = 1 + '1'", "a1 = 1", "a1 = 2", "a2 = 1", "a = $1", "a = 1 -- b",
-        "a = 2 -- b", "a = 1 -- c", "\"a1\" = 1", "\"a1\" = 2", "a = 1;", "a'x'", "a'y'", "a5", "a",
-        "", "1", "2", "'1'", "''", "'", "1'a'", "2'b'", "a in (1, 2)", "a in (3, 4)", "a in (1,2)",
-        "U&\"a\" = 1", "a = U&'x' uescape '!'", "a = 1 /* 1 */", "a = 1 /* 2 */", "a = 1 /*",
+        "a = 1",
+        "a = 22",
+        "a = 1.5e7",
+        "a = -1",
+        "a = --1",
+        "a = 1e",
+        "a = 1a",
+        "a=1",
+        "a=12",
+        "a = 'x'",
+        "a = 'it''s'",
+        "a = 'x",
+        "a = E'x'",
+        "a = e'x'",
+        "a = 'x' 'y'",
+        "a = 'x''y'",
+        "a = 'x'\n'y'",
+        "a = $$x$$",
+        "a = .5",
+        "a = 5.",
+        "a = 5..6",
+        "a = 1 + 1",
+        "a = 1 + 12",
+        "a = 12 + 1",
+        "a = 1 + '1'",
+        "a1 = 1",
+        "a1 = 2",
+        "a2 = 1",
+        "a = $1",
+        "a = 1 -- b",
+        "a = 2 -- b",
+        "a = 1 -- c",
+        "\"a1\" = 1",
+        "\"a1\" = 2",
+        "a = 1;",
+        "a'x'",
+        "a'y'",
+        "a5",
+        "a",
+        "",
+        "1",
+        "2",
+        "'1'",
+        "''",
+        "'",
+        "1'a'",
+        "2'b'",
+        "a in (1, 2)",
+        "a in (3, 4)",
+        "a in (1,2)",
+        "U&\"a\" = 1",
+        "a = U&'x' uescape '!'",
+        "a = 1 /* 1 */",
+        "a = 1 /* 2 */",
+        "a = 1 /*",
     };
     int matched = 0;
     for (const auto& text : texts) {
@@ -216,8 +264,11 @@ TEST_CASE("TextTemplate: says no more than literal_blind_key") {
     CHECK(form.matches("a = 22"));
     CHECK(form.assign("a = 'x' and b = 3"));
     CHECK(form.matches("a = 'it''s' and b = 44"));
-    for (const auto& text : {std::string("a = b"), std::string("a = E'b'"), std::string("'"),
-                             std::string(TextTemplate::longest, ' ') + "1"}) {
+    for (const auto& text :
+         {std::string("a = b"),
+          std::string("a = E'b'"),
+          std::string("'"),
+          std::string(TextTemplate::longest, ' ') + "1"}) {
         CHECK_FALSE(form.assign(text));
         CHECK_FALSE(form.matches(text));
     }

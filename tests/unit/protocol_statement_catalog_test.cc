@@ -77,8 +77,10 @@ TEST_CASE("StatementCatalog: threads that ask for the same get the same") {
             }
         });
     }
-    for (auto& thread : threads) thread.join();
-    for (const auto& mine : got) CHECK(mine == got.front());
+    for (auto& thread : threads)
+        thread.join();
+    for (const auto& mine : got)
+        CHECK(mine == got.front());
     CHECK(catalog.size() == 500);
 }
 
@@ -126,7 +128,8 @@ TEST_CASE("PreparedSet: the least recently used goes first") {
     CHECK(set.evict_over(0) == statements[0]);
     CHECK(set.evict_over(0) == statements[1]);
     CHECK_FALSE(set.evict_over(0).has_value());
-    for (const auto& statement : statements) set.add(statement);
+    for (const auto& statement : statements)
+        set.add(statement);
     set.keep_only({statements[2]->id, statements[0]->id, 0});
     CHECK(set.size() == 2);
     CHECK_FALSE(set.contains(statements[1]->id));
@@ -151,11 +154,15 @@ TEST_CASE("restore_names: the client's names for the server's, everything else a
     const auto one = catalog.find_or_add(definition("1"), "");
     names.add("mine", one);
     const auto id = std::to_string(one->id);
-    const auto restore = [&](std::string_view text) { return restore_names(text, names); };
+    const auto restore = [&](std::string_view text) {
+        return restore_names(text, names);
+    };
     CHECK(restore("") == "");
     CHECK(restore("no such thing") == "no such thing");
-    CHECK(restore("prepared statement \"weir_" + id + "\" already exists") ==
-          "prepared statement \"mine\" already exists");
+    CHECK(
+        restore("prepared statement \"weir_" + id + "\" already exists") ==
+        "prepared statement \"mine\" already exists"
+    );
     CHECK(restore("weir_" + id + " weir_" + id) == "mine mine");
     CHECK(restore("weir_unknown:s1 does not exist") == "s1 does not exist");
     CHECK(restore("weir_unknown:weir_" + id) == "mine");

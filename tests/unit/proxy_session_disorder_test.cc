@@ -68,10 +68,18 @@ TEST_CASE("Disorder: groups of any size reach the server whole and in order") {
     options.read_sizes = {7'000, 70'000, MemoryNetwork::unlimited};
     SessionScript script{options};
     std::size_t size = 0;
-    SUBCASE("64 KB") { size = 66'000; }
-    SUBCASE("200 KB") { size = 200'000; }
-    SUBCASE("256 KB") { size = 256 * 1024 + 1; }
-    SUBCASE("600 KB") { size = 600'000; }
+    SUBCASE("64 KB") {
+        size = 66'000;
+    }
+    SUBCASE("200 KB") {
+        size = 200'000;
+    }
+    SUBCASE("256 KB") {
+        size = 256 * 1024 + 1;
+    }
+    SUBCASE("600 KB") {
+        size = 600'000;
+    }
     std::string group = fe::parse("", "select $1");
     std::string answer = be::parse_complete();
     const auto use = fe::bind("", "", {std::string(3'000, 'v')}) + fe::execute();
@@ -103,7 +111,8 @@ TEST_CASE("Disorder: an error in a group that goes in pieces drops the rest of i
     std::string begun = fe::parse("", "select 1/$1");
     const auto bind = fe::bind("", "", {std::string(10'000, 'v')});
     const auto use = bind + fe::execute();
-    while (begun.size() + bind.size() <= 256 * 1024) begun += use;
+    while (begun.size() + bind.size() <= 256 * 1024)
+        begun += use;
     // With this one it is more than is kept.
     begun += bind;
     const auto error = be::error("22012", "division by zero");
@@ -235,9 +244,7 @@ TEST_CASE("Disorder: Parse and Terminate in one segment") {
     SUBCASE("a text that is new") {
         script.client_sends(fe::parse("s", "select 2"), fe::terminate())
             .client_is_gone()
-            .server_receives(
-                fe::parse("weir_4", "select 2"), fe::query("ROLLBACK"), fe::sync()
-            )
+            .server_receives(fe::parse("weir_4", "select 2"), fe::query("ROLLBACK"), fe::sync())
             .server_replies(
                 be::parse_complete(), be::complete("ROLLBACK"), be::ready(), be::ready()
             )
@@ -302,8 +309,7 @@ TEST_CASE("Disorder: what a client sends before its welcome waits for it") {
             .client_sends(message('y'))
             .server_replies(be::ready())
             .client_receives(
-                welcome_of(0),
-                be::own_error("08P01", "invalid frontend message type 121", true)
+                welcome_of(0), be::own_error("08P01", "invalid frontend message type 121", true)
             )
             .client_is_gone()
             .server_is_kept();
@@ -373,8 +379,7 @@ TEST_CASE("Disorder: a server that breaks the protocol costs its own client only
         .client_receives(
             be::row("1"),
             be::own_error(
-                "08P01", "the server sent " + what, true,
-                "The connection to the server was closed."
+                "08P01", "the server sent " + what, true, "The connection to the server was closed."
             )
         )
         .client_is_gone()
@@ -444,10 +449,9 @@ TEST_CASE("Disorder: a COPY that fails with a Sync under way leaves its server i
             .pool_has(0, 1, 0);
     }
     SUBCASE("its client leaves then") {
-        script.server_replies(error)
-            .client_receives(error)
-            .client_ends()
-            .server_is_closed(CloseReason::reset_failed);
+        script.server_replies(error).client_receives(error).client_ends().server_is_closed(
+            CloseReason::reset_failed
+        );
     }
     script.play();
 }

@@ -217,18 +217,21 @@ TEST_CASE("Lease: a server that dies right before it is granted is replaced unse
         .with_client(1)
         .client_sends(select("2"))
         .pool_has(1, 0, 1)
-        .does("the server answers and dies",
-              [last_words](ScriptWorld& world) {
-                  world.network->send(world.servers[0], selected() + be::ready() + last_words);
-                  world.network->end(world.servers[0]);
-              })
+        .does(
+            "the server answers and dies",
+            [last_words](ScriptWorld& world) {
+                world.network->send(world.servers[0], selected() + be::ready() + last_words);
+                world.network->end(world.servers[0]);
+            }
+        )
         .with_client(0)
-        .check("the first client has its answer",
-               [](ScriptWorld& world) {
-                   return world.network->received(world.clients[0]).starts_with(
-                       selected() + be::ready()
-                   );
-               })
+        .check(
+            "the first client has its answer",
+            [](ScriptWorld& world) {
+                return world.network->received(world.clients[0])
+                    .starts_with(selected() + be::ready());
+            }
+        )
         .server_is_closed(CloseReason::server_closed)
         .with_client(1);
     next_server_takes(script, select("2"));
@@ -241,14 +244,16 @@ TEST_CASE("Lease: a cancel while a large message is half here and waits for a se
     options.pool_size = 1;
     options.read_sizes = {60'000, pool::MemoryNetwork::unlimited};
     SessionScript script{options};
-    script.client_sends(select("1"))
-        .server_receives(select("1"))
-        .with_client(1);
+    script.client_sends(select("1")).server_receives(select("1")).with_client(1);
     const auto big = fe::query("select '" + std::string(400'000, 'x') + "'");
     const auto group = fe::bind("", "", {std::string(400'000, 'x')}) + fe::execute() + fe::sync();
     std::string request;
-    SUBCASE("Query") { request = big; }
-    SUBCASE("Bind") { request = group; }
+    SUBCASE("Query") {
+        request = big;
+    }
+    SUBCASE("Bind") {
+        request = group;
+    }
     script.client_sends(request.substr(0, 100'000))
         .pool_has(1, 0, 1)
         .client_cancels()

@@ -89,8 +89,11 @@ private:
     void bind(const std::string& portal, const std::string& name) {
         const auto statement = statements_.find(name);
         if (statement == statements_.end()) {
-            return fail("26000", name.empty() ? "unnamed prepared statement does not exist"
-                                              : "prepared statement \"" + name + "\" does not exist");
+            return fail(
+                "26000",
+                name.empty() ? "unnamed prepared statement does not exist"
+                             : "prepared statement \"" + name + "\" does not exist"
+            );
         }
         if (refused(statement->second)) return;
         portals_[portal] = statement->second;
@@ -102,8 +105,11 @@ private:
         const auto found = where.find(name);
         if (found == where.end()) {
             if (!statement) return fail("34000", "portal does not exist");
-            return fail("26000", name.empty() ? "unnamed prepared statement does not exist"
-                                              : "prepared statement \"" + name + "\" does not exist");
+            return fail(
+                "26000",
+                name.empty() ? "unnamed prepared statement does not exist"
+                             : "prepared statement \"" + name + "\" does not exist"
+            );
         }
         if (refused(found->second)) return;
         if (statement) out_ += be::parameter_description();
@@ -184,7 +190,8 @@ public:
 
     std::string write(int groups) {
         std::string out;
-        for (int i = 0; i < groups; ++i) out += one_in(3) ? simple() : extended();
+        for (int i = 0; i < groups; ++i)
+            out += one_in(3) ? simple() : extended();
         return out + fe::query("rollback");
     }
 
@@ -196,8 +203,18 @@ private:
     }
 
     std::string simple() {
-        auto text = pick({"select 1", "select 2", "select 1/0", "select broken", "begin", "begin",
-                          "commit", "rollback", "show application_name", "deallocate all"});
+        auto text = pick(
+            {"select 1",
+             "select 2",
+             "select 1/0",
+             "select broken",
+             "begin",
+             "begin",
+             "commit",
+             "rollback",
+             "show application_name",
+             "deallocate all"}
+        );
         if (text == "begin") in_block_ = true;
         if (text == "commit" || text == "rollback") in_block_ = false;
         // Outside of a block only: there a SET follows its client.
@@ -213,15 +230,26 @@ private:
         for (auto count = random_() % 6; count > 0; --count) {
             auto name = pick({"", "", "s", "t"});
             switch (random_() % 7) {
-                case 0: case 1:
+                case 0:
+                case 1:
                     // A Parse or Close that is skipped takes the unnamed statement with it, other
                     // than in PostgreSQL: Parse comes first, and named ones only are closed.
                     if (!out.empty() && name.empty()) name = "t";
-                    out += fe::parse(name, pick({"select 1", "select 2", "select 3", "select 4",
-                                                 "select 1/0", "select broken",
-                                                 "show application_name"}));
+                    out += fe::parse(
+                        name,
+                        pick(
+                            {"select 1",
+                             "select 2",
+                             "select 3",
+                             "select 4",
+                             "select 1/0",
+                             "select broken",
+                             "show application_name"}
+                        )
+                    );
                     break;
-                case 2: case 3:
+                case 2:
+                case 3:
                     // The unnamed portal is used right away: in a block it is also there when
                     // pgweir's BEGIN went ahead, and nobody who forgot to bind is told so.
                     out += fe::bind("", name);
@@ -272,7 +300,9 @@ void converse(std::uint32_t seed) {
     // Names are closed on the servers to make room, too.
     if (seed % 3 == 0) options.limits.max_prepared_statements = 2;
     ScriptWorld world(options);
-    world.network->set_read_size(seed % 5 == 0 ? random() % 30 + 1 : pool::MemoryNetwork::unlimited);
+    world.network->set_read_size(
+        seed % 5 == 0 ? random() % 30 + 1 : pool::MemoryNetwork::unlimited
+    );
     std::vector<std::string> said, heard(clients), expected;
     for (std::size_t i = 0; i < clients; ++i) {
         said.push_back(Author(random).write(25));
@@ -329,5 +359,6 @@ void converse(std::uint32_t seed) {
 }  // namespace
 
 TEST_CASE("Model: clients on shared servers hear what they would hear on servers of their own") {
-    for (std::uint32_t seed = 1; seed <= 300; ++seed) converse(seed);
+    for (std::uint32_t seed = 1; seed <= 300; ++seed)
+        converse(seed);
 }

@@ -48,14 +48,15 @@ SessionScript& has_not(SessionScript& script, std::string_view name) {
 TEST_CASE("Names: messages that the server skips change nothing") {
     auto script = prepared_as_s1();
     script.client_sends(fe::parse("", "select 1/0"), fe::bind("", ""), fe::execute(), fe::flush())
-        .server_receives(
-            fe::parse("", "select 1/0"), fe::bind("", ""), fe::execute(), fe::flush()
-        )
+        .server_receives(fe::parse("", "select 1/0"), fe::bind("", ""), fe::execute(), fe::flush())
         .server_replies(be::parse_complete(), be::bind_complete(), division)
         .client_receives(be::parse_complete(), be::bind_complete(), division)
         .client_sends(
-            fe::close('S', "s1"), fe::parse("late", select_1), fe::flush(),
-            fe::parse("later", "select 7"), fe::query("deallocate all")
+            fe::close('S', "s1"),
+            fe::parse("late", select_1),
+            fe::flush(),
+            fe::parse("later", "select 7"),
+            fe::query("deallocate all")
         )
         .client_receives("")
         .server_receives("")
@@ -131,26 +132,18 @@ TEST_CASE("Names: the same name twice in one group is PostgreSQL's 42P05") {
             .server_receives(fe::parse("weir_2", select_1), fe::sync())
             .server_replies(taken("weir_2"), be::ready())
             // The statement has two names here; either is true.
-            .check("42P05",
-                   [](ScriptWorld& world) {
-                       const auto got = world.network->received(world.clients[0]);
-                       return got == be::error(
-                                         "42P05", "prepared statement \"p\" already exists"
-                                     ) + be::ready() ||
-                              got == be::error(
-                                         "42P05", "prepared statement \"s1\" already exists"
-                                     ) + be::ready();
-                   });
+            .check("42P05", [](ScriptWorld& world) {
+                const auto got = world.network->received(world.clients[0]);
+                return got == be::error("42P05", "prepared statement \"p\" already exists") +
+                                  be::ready() ||
+                       got == be::error("42P05", "prepared statement \"s1\" already exists") +
+                                  be::ready();
+            });
         has(script, "p");
     }
     SUBCASE("the unnamed statement stays") {
-        script
-            .client_sends(
-                fe::parse("", "select 5"), fe::parse("s1", "select 6"), fe::sync()
-            )
-            .server_receives(
-                fe::parse("", "select 5"), fe::parse("weir_2", "select 6"), fe::sync()
-            )
+        script.client_sends(fe::parse("", "select 5"), fe::parse("s1", "select 6"), fe::sync())
+            .server_receives(fe::parse("", "select 5"), fe::parse("weir_2", "select 6"), fe::sync())
             .server_replies(be::parse_complete(), taken("weir_2"), be::ready())
             .client_receives(be::parse_complete(), taken("s1"), be::ready())
             .client_sends(use(""))
@@ -163,9 +156,7 @@ TEST_CASE("Names: the same name twice in one group is PostgreSQL's 42P05") {
             .client_sends(
                 fe::parse("p", select_1), fe::close('S', "p"), fe::parse("p", select_1), fe::sync()
             )
-            .client_receives(
-                be::parse_complete(), be::close_complete(), be::parse_complete()
-            )
+            .client_receives(be::parse_complete(), be::close_complete(), be::parse_complete())
             .server_receives(fe::sync())
             .server_replies(be::ready())
             .client_receives(be::ready());
@@ -222,11 +213,15 @@ TEST_CASE("Names: DEALLOCATE by the extended protocol") {
     SUBCASE("failed") {
         script
             .server_replies(
-                be::parse_complete(), be::bind_complete(), be::error("57014", "canceling"),
+                be::parse_complete(),
+                be::bind_complete(),
+                be::error("57014", "canceling"),
                 be::ready()
             )
             .client_receives(
-                be::parse_complete(), be::bind_complete(), be::error("57014", "canceling"),
+                be::parse_complete(),
+                be::bind_complete(),
+                be::error("57014", "canceling"),
                 be::ready()
             );
         has(script, "s1").server_is_kept();
@@ -238,20 +233,32 @@ TEST_CASE("Names: DEALLOCATE ALL leaves those that are parsed behind it in the s
     auto script = prepared_as_s1();
     script
         .client_sends(
-            fe::parse("", "deallocate all"), fe::bind("", ""), fe::execute(),
-            fe::parse("n", "select 9"), fe::sync()
+            fe::parse("", "deallocate all"),
+            fe::bind("", ""),
+            fe::execute(),
+            fe::parse("n", "select 9"),
+            fe::sync()
         )
         .server_receives(
-            fe::parse("", "deallocate all"), fe::bind("", ""), fe::execute(),
-            fe::parse("weir_4", "select 9"), fe::sync()
+            fe::parse("", "deallocate all"),
+            fe::bind("", ""),
+            fe::execute(),
+            fe::parse("weir_4", "select 9"),
+            fe::sync()
         )
         .server_replies(
-            be::parse_complete(), be::bind_complete(), be::complete("DEALLOCATE ALL"),
-            be::parse_complete(), be::ready()
+            be::parse_complete(),
+            be::bind_complete(),
+            be::complete("DEALLOCATE ALL"),
+            be::parse_complete(),
+            be::ready()
         )
         .client_receives(
-            be::parse_complete(), be::bind_complete(), be::complete("DEALLOCATE ALL"),
-            be::parse_complete(), be::ready()
+            be::parse_complete(),
+            be::bind_complete(),
+            be::complete("DEALLOCATE ALL"),
+            be::parse_complete(),
+            be::ready()
         );
     has_not(script, "s1");
     script.client_sends(use("n"))
@@ -260,10 +267,9 @@ TEST_CASE("Names: DEALLOCATE ALL leaves those that are parsed behind it in the s
         .client_receives(used(), be::ready())
         // The server has lost the other one.
         .client_sends(fe::parse("s1", select_1), use("s1"))
-        .check("s1 is prepared anew",
-               [](ScriptWorld& world) {
-                   return world.network->received(world.servers[0]).starts_with("P");
-               });
+        .check("s1 is prepared anew", [](ScriptWorld& world) {
+            return world.network->received(world.servers[0]).starts_with("P");
+        });
     script.play();
 }
 

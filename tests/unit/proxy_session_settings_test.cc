@@ -84,7 +84,8 @@ TEST_CASE("Settings: one that fails stops the request; the client gets error and
     auto script = with_a_name();
     const auto refused = be::error("22023", "invalid value");
     script.with_client(1);
-    // A server that refuses a setting amid a request is closed: it is not what it was thought to be.
+    // A server that refuses a setting amid a request is closed: it is not what it was thought to
+    // be.
     SUBCASE("before a Query") {
         script.client_sends(select("1"))
             .server_receives(fe::injected(set_empty), select("1"))
@@ -95,7 +96,8 @@ TEST_CASE("Settings: one that fails stops the request; the client gets error and
             .server_is_closed(pool::CloseReason::reset_failed);
     }
     SUBCASE("before an extended query") {
-        const auto group = fe::parse("", "select 1") + fe::bind("", "") + fe::execute() + fe::sync();
+        const auto group =
+            fe::parse("", "select 1") + fe::bind("", "") + fe::execute() + fe::sync();
         script.client_sends(group)
             .server_receives(fe::injected(set_empty), group)
             .server_replies(be::parse_complete(), be::bind_complete(), refused, be::ready())
@@ -111,9 +113,10 @@ TEST_CASE("Settings: one that fails stops the request; the client gets error and
             .server_is_kept();
     }
     script.client_lives()
-        .does("the next server", [](ScriptWorld& world) {
-            world.entry->pool.close_all_idle(pool::CloseReason::killed);
-        })
+        .does(
+            "the next server",
+            [](ScriptWorld& world) { world.entry->pool.close_all_idle(pool::CloseReason::killed); }
+        )
         .pool_has(0, 0, 0)
         .server_opens()
         .with_server(1)
@@ -145,8 +148,9 @@ TEST_CASE("Settings: a request that is passed on in pieces does not run without 
     }
     SUBCASE("refused") {
         script
-            .server_replies(be::parse_complete(), be::bind_complete(), be::error("22023", "no"),
-                            be::ready())
+            .server_replies(
+                be::parse_complete(), be::bind_complete(), be::error("22023", "no"), be::ready()
+            )
             .client_receives(be::own_error("22023", "no"), be::ready())
             .server_receives("")
             .client_lives()
@@ -187,16 +191,20 @@ TEST_CASE("Settings: what is not reported is uncertain after its transaction has
         .server_receives(fe::injected("RESET \"search_path\""), select("1/0"))
         .server_replies(be::injected_done("RESET"), be::error("22012", "division"), be::ready())
         .client_receives(be::error("22012", "division"), be::ready())
-        .check("the server's search_path is not known",
-               [](ScriptWorld& world) {
-                   return world.connections[0]->uncertain == std::vector<std::string>{"search_path"};
-               })
+        .check(
+            "the server's search_path is not known",
+            [](ScriptWorld& world) {
+                return world.connections[0]->uncertain == std::vector<std::string>{"search_path"};
+            }
+        )
         .client_sends(select("2"))
         .server_receives(fe::injected("RESET \"search_path\""), select("2"))
         .server_replies(be::injected_done("RESET"), selected(), be::ready())
         .client_receives(selected(), be::ready())
-        .check("it is known again",
-               [](ScriptWorld& world) { return world.connections[0]->uncertain.empty(); })
+        .check(
+            "it is known again",
+            [](ScriptWorld& world) { return world.connections[0]->uncertain.empty(); }
+        )
         .client_sends(select("3"))
         .server_receives(select("3"))
         .server_replies(selected(), be::ready())
@@ -204,15 +212,17 @@ TEST_CASE("Settings: what is not reported is uncertain after its transaction has
     script.play();
 }
 
-TEST_CASE("Settings: a transaction begun in words fails with its settings, then BEGIN is due again") {
+TEST_CASE("Settings: a transaction begun in words fails with its settings, then BEGIN is due again"
+) {
     auto script = with_a_name();
     script.with_client(1)
         .client_sends(fe::query("begin"))
         .client_receives(be::complete("BEGIN"), be::ready('T'))
         .client_sends(select("1"))
         .server_receives(fe::injected(set_empty), fe::injected("begin"), select("1"))
-        .server_replies(be::injected_done(), be::injected_done("BEGIN"), selected(), named(""),
-                        be::ready('T'))
+        .server_replies(
+            be::injected_done(), be::injected_done("BEGIN"), selected(), named(""), be::ready('T')
+        )
         .client_receives(selected(), be::ready('T'))
         .client_sends(fe::query("commit"))
         .server_receives(fe::query("commit"))
@@ -263,10 +273,12 @@ TEST_CASE("Settings: a lent server's notice or last words never end up in the cl
     }
     SUBCASE("last words") {
         script
-            .server_replies(
-                be::error("57P01", "terminating connection due to administrator command",
-                          "ProcessInterrupts", "FATAL")
-            )
+            .server_replies(be::error(
+                "57P01",
+                "terminating connection due to administrator command",
+                "ProcessInterrupts",
+                "FATAL"
+            ))
             .server_ends()
             .client_sends(select("2"))
             .client_receives("")

@@ -8,7 +8,6 @@ using namespace weir::test;
 
 namespace {
 
-
 // Two servers that are lent in turns, one client; statement weir_2 is prepared as s1 on server 0.
 SessionScript prepared_once() {
     ScriptOptions options;
@@ -68,8 +67,14 @@ TEST_CASE("ParseComplete is invented where the server has the statement already"
         .server_replies(be::complete("SELECT 1"), be::ready())
         .client_receives(be::complete("SELECT 1"), be::ready())
         // Server 0 again, which has it.
-        .client_sends(fe::parse("a", select_1), fe::bind("", "a", {"5"}), fe::execute(),
-                      fe::close('S', "a"), fe::parse("b", select_1), fe::sync())
+        .client_sends(
+            fe::parse("a", select_1),
+            fe::bind("", "a", {"5"}),
+            fe::execute(),
+            fe::close('S', "a"),
+            fe::parse("b", select_1),
+            fe::sync()
+        )
         .with_server(0)
         .server_receives(use("weir_2"))
         .client_receives(be::parse_complete())
@@ -95,8 +100,9 @@ TEST_CASE("Close takes the client's name only; a name unknown to it is PostgreSQ
         .server_replies(
             be::error("26000", "prepared statement \"weir_unknown:s1\" does not exist"), be::ready()
         )
-        .client_receives(be::error("26000", "prepared statement \"s1\" does not exist"),
-                         be::ready())
+        .client_receives(
+            be::error("26000", "prepared statement \"s1\" does not exist"), be::ready()
+        )
         .client_lives()
         .client_sends(fe::bind("", ""), fe::sync())
         .with_server(0)
@@ -116,11 +122,13 @@ TEST_CASE("A Parse of a taken name is PostgreSQL's 42P05, with the client's name
         .with_server(1)
         .server_receives(fe::parse("weir_2", select_1), fe::parse("weir_2", "select 2"), fe::sync())
         .server_replies(
-            be::parse_complete(), be::error("42P05", "prepared statement \"weir_2\" already exists"),
+            be::parse_complete(),
+            be::error("42P05", "prepared statement \"weir_2\" already exists"),
             be::ready()
         )
-        .client_receives(be::error("42P05", "prepared statement \"s1\" already exists"),
-                         be::ready())
+        .client_receives(
+            be::error("42P05", "prepared statement \"s1\" already exists"), be::ready()
+        )
         .client_lives()
         .client_sends(use("s1"))
         .with_server(0)
@@ -134,13 +142,20 @@ TEST_CASE("An error in the middle of a pipeline undoes what later messages said 
     auto script = prepared_once();
     script
         .client_sends(
-            fe::parse("good", "select 3"), fe::parse("bad", "selec"), fe::close('S', "s1"),
-            fe::parse("late", select_1), fe::parse("later", "select 4"), fe::sync()
+            fe::parse("good", "select 3"),
+            fe::parse("bad", "selec"),
+            fe::close('S', "s1"),
+            fe::parse("late", select_1),
+            fe::parse("later", "select 4"),
+            fe::sync()
         )
         .with_server(1)
         .server_receives(
-            fe::parse("weir_6", "select 3"), fe::parse("weir_7", "selec"),
-            fe::parse("weir_2", select_1), fe::parse("weir_8", "select 4"), fe::sync()
+            fe::parse("weir_6", "select 3"),
+            fe::parse("weir_7", "selec"),
+            fe::parse("weir_2", select_1),
+            fe::parse("weir_8", "select 4"),
+            fe::sync()
         )
         .server_replies(be::parse_complete(), be::error("42601", "syntax error"))
         .client_receives(be::parse_complete(), be::error("42601", "syntax error"))
@@ -218,12 +233,9 @@ TEST_CASE("0A000 after DDL: the statement is prepared anew and the request sent 
         .server_receives(use("weir_2"))
         .server_replies(changed, be::ready())
         .client_receives("")
-        .server_receives(
-            fe::close('S', "weir_2"), fe::parse("weir_2", select_1), use("weir_2")
-        );
+        .server_receives(fe::close('S', "weir_2"), fe::parse("weir_2", select_1), use("weir_2"));
     SUBCASE("it works") {
-        script
-            .server_replies(be::close_complete(), be::parse_complete(), used(), be::ready())
+        script.server_replies(be::close_complete(), be::parse_complete(), used(), be::ready())
             .client_receives(used(), be::ready())
             .pool_has(0, 2, 0);
     }
@@ -300,9 +312,7 @@ TEST_CASE("DEALLOCATE of a name prepared by the protocol goes to the server's na
     auto script = prepared_once();
     script.client_sends(fe::query("deallocate s1"))
         .with_server(1)
-        .server_receives(
-            fe::parse("weir_2", select_1), fe::query("DEALLOCATE \"weir_2\"")
-        )
+        .server_receives(fe::parse("weir_2", select_1), fe::query("DEALLOCATE \"weir_2\""))
         .server_replies(be::parse_complete(), be::complete("DEALLOCATE"), be::ready())
         .client_receives(be::complete("DEALLOCATE"), be::ready())
         .client_sends(fe::parse("s1", select_1), fe::sync())

@@ -59,8 +59,8 @@ TEST_CASE("ClientSession: start-up settings are tried on a server; a refused one
     ScriptOptions options;
     options.clients = {};
     SessionScript script{options};
-    script.client_connects({{"search_path", "a,\"B c\""}})
-        .server_receives(fe::injected("SET \"search_path\" TO 'a', 'B c'"), fe::sync());
+    script.client_connects({{"search_path", "a,\"B c\""}}
+    ).server_receives(fe::injected("SET \"search_path\" TO 'a', 'B c'"), fe::sync());
     SUBCASE("accepted") {
         script.server_replies(be::injected_done(), be::ready())
             .client_receives(welcome_of(0))
@@ -86,20 +86,38 @@ TEST_CASE("ClientSession: extended query, Describe, portal with a row limit, Flu
     SessionScript script;
     script
         .client_sends(
-            fe::parse("", "select $1", {25}), fe::describe('S', ""), fe::bind("", "", {"x"}),
-            fe::describe('P', ""), fe::execute("", 1), fe::flush()
+            fe::parse("", "select $1", {25}),
+            fe::describe('S', ""),
+            fe::bind("", "", {"x"}),
+            fe::describe('P', ""),
+            fe::execute("", 1),
+            fe::flush()
         )
         .server_receives(
-            fe::parse("", "select $1", {25}), fe::describe('S', ""), fe::bind("", "", {"x"}),
-            fe::describe('P', ""), fe::execute("", 1), fe::flush()
+            fe::parse("", "select $1", {25}),
+            fe::describe('S', ""),
+            fe::bind("", "", {"x"}),
+            fe::describe('P', ""),
+            fe::execute("", 1),
+            fe::flush()
         )
         .server_replies(
-            be::parse_complete(), be::parameter_description(), be::row_description(),
-            be::bind_complete(), be::row_description(), be::row("x"), be::portal_suspended()
+            be::parse_complete(),
+            be::parameter_description(),
+            be::row_description(),
+            be::bind_complete(),
+            be::row_description(),
+            be::row("x"),
+            be::portal_suspended()
         )
         .client_receives(
-            be::parse_complete(), be::parameter_description(), be::row_description(),
-            be::bind_complete(), be::row_description(), be::row("x"), be::portal_suspended()
+            be::parse_complete(),
+            be::parameter_description(),
+            be::row_description(),
+            be::bind_complete(),
+            be::row_description(),
+            be::row("x"),
+            be::portal_suspended()
         )
         .pool_has(1, 0, 0)
         .client_sends(fe::execute("", 1), fe::close('P', ""), fe::sync())
@@ -135,7 +153,10 @@ TEST_CASE("ClientSession: several groups in one segment run one after the other"
     const auto answer =
         be::parse_complete() + be::bind_complete() + be::row("1") + be::complete("SELECT 1");
     SessionScript script;
-    script.client_sends(group("select 1"), group("select 1/0"), group("select 3"), fe::query("select 4"))
+    script
+        .client_sends(
+            group("select 1"), group("select 1/0"), group("select 3"), fe::query("select 4")
+        )
         .server_receives(group("select 1"))
         .server_replies(answer, be::ready())
         .client_receives(answer, be::ready())
@@ -224,9 +245,7 @@ TEST_CASE("ClientSession: COMMIT and ROLLBACK of an empty transaction need no se
     options.servers = 0;
     SessionScript script{options};
     script.client_sends(fe::query("begin"), fe::query("commit"))
-        .client_receives(
-            be::complete("BEGIN"), be::ready('T'), be::complete("COMMIT"), be::ready()
-        )
+        .client_receives(be::complete("BEGIN"), be::ready('T'), be::complete("COMMIT"), be::ready())
         .client_sends(fe::query("start transaction"), fe::query("rollback"))
         .client_receives(
             be::complete("BEGIN"), be::ready('T'), be::complete("ROLLBACK"), be::ready()
@@ -275,7 +294,9 @@ TEST_CASE("ClientSession: large messages pass in pieces, in both directions") {
     options.read_sizes = {5000, 70'000, MemoryNetwork::unlimited};
     SessionScript script{options};
     const std::string big(400'000, 'x');
-    const auto bind = [&](std::string_view name) { return fe::bind("", name, {big}); };
+    const auto bind = [&](std::string_view name) {
+        return fe::bind("", name, {big});
+    };
     script.client_sends(fe::parse("s", "select $1"), fe::sync())
         .server_receives(fe::parse("weir_2", "select $1"), fe::sync())
         .server_replies(be::parse_complete(), be::ready())
@@ -294,7 +315,8 @@ TEST_CASE("ClientSession: large messages pass in pieces, in both directions") {
     script.play();
 }
 
-TEST_CASE("ClientSession: a slow client stops the reading of its server, a slow server the client's") {
+TEST_CASE("ClientSession: a slow client stops the reading of its server, a slow server the client's"
+) {
     ScriptOptions options;
     options.read_sizes = {30'000, MemoryNetwork::unlimited};
     SessionScript script{options};
@@ -303,12 +325,16 @@ TEST_CASE("ClientSession: a slow client stops the reading of its server, a slow 
         .server_receives(fe::query("select 1"))
         .client_takes(10)
         .server_replies(be::row(big), be::row(big), be::row(big), be::complete("SELECT 3"))
-        .check("the server is not read any further",
-               [](ScriptWorld& world) { return !world.network->drained(world.servers[0]); })
+        .check(
+            "the server is not read any further",
+            [](ScriptWorld& world) { return !world.network->drained(world.servers[0]); }
+        )
         .client_takes(MemoryNetwork::unlimited)
         .server_replies(be::ready())
-        .check("all was read",
-               [](ScriptWorld& world) { return world.network->drained(world.servers[0]); })
+        .check(
+            "all was read",
+            [](ScriptWorld& world) { return world.network->drained(world.servers[0]); }
+        )
         .client_receives(
             be::row(big), be::row(big), be::row(big), be::complete("SELECT 3"), be::ready()
         )
@@ -318,11 +344,13 @@ TEST_CASE("ClientSession: a slow client stops the reading of its server, a slow 
         .client_receives(be::copy_start('G'))
         .server_takes(10)
         .client_sends(fe::copy_data(big), fe::copy_data(big), fe::copy_data(big))
-        .check("the client is not read any further",
-               [](ScriptWorld& world) {
-                   return !world.network->drained(world.clients[0]) ||
-                          world.network->closed(world.clients[0]);
-               })
+        .check(
+            "the client is not read any further",
+            [](ScriptWorld& world) {
+                return !world.network->drained(world.clients[0]) ||
+                       world.network->closed(world.clients[0]);
+            }
+        )
         .server_takes(MemoryNetwork::unlimited)
         .server_receives(fe::copy_data(big), fe::copy_data(big), fe::copy_data(big))
         .client_sends(fe::copy_done())

@@ -78,8 +78,7 @@ TEST_CASE("Waiting: a cancel ends the wait with 57014, and the client lives") {
 TEST_CASE("Waiting: a cancel of a transaction begun in words leaves it failed") {
     auto script = server_taken();
     const auto aborted = be::own_error(
-        "25P02",
-        "current transaction is aborted, commands ignored until end of transaction block"
+        "25P02", "current transaction is aborted, commands ignored until end of transaction block"
     );
     script.with_client(1)
         .client_sends(fe::query("begin"), select("2"))
@@ -107,8 +106,7 @@ TEST_CASE("Waiting: a failed transaction takes no statement that is passed on in
     options.read_sizes = {60'000, pool::MemoryNetwork::unlimited};
     auto script = server_taken(options);
     const auto aborted = be::own_error(
-        "25P02",
-        "current transaction is aborted, commands ignored until end of transaction block"
+        "25P02", "current transaction is aborted, commands ignored until end of transaction block"
     );
     const std::string big(400'000, 'x');
     script.with_client(1)
@@ -122,8 +120,9 @@ TEST_CASE("Waiting: a failed transaction takes no statement that is passed on in
     }
     SUBCASE("Bind") {
         script
-            .client_sends(fe::parse("", "select $1"), fe::bind("", "", {big}), fe::execute(),
-                          fe::sync())
+            .client_sends(
+                fe::parse("", "select $1"), fe::bind("", "", {big}), fe::execute(), fe::sync()
+            )
             .client_receives(aborted, be::ready('E'));
     }
     script.pool_has(1, 0, 0)
@@ -147,8 +146,13 @@ TEST_CASE("Waiting: a cancel of a request that is passed on in pieces") {
     }
     SUBCASE("Parse, Bind") {
         script
-            .client_sends(fe::parse("", "select '" + big + "'"), fe::bind("", "", {big}),
-                          fe::execute(), fe::sync(), select("3"))
+            .client_sends(
+                fe::parse("", "select '" + big + "'"),
+                fe::bind("", "", {big}),
+                fe::execute(),
+                fe::sync(),
+                select("3")
+            )
             .pool_has(1, 0, 1)
             .client_cancels()
             .client_receives(canceled, be::ready());
@@ -188,7 +192,9 @@ TEST_CASE("Waiting: query_wait_timeout ends the session, by the loop's clock") {
         .pool_has(1, 0, 1)
         .time_passes(1s)
         .client_receives(be::own_error(
-            "57014", "query_wait_timeout", true,
+            "57014",
+            "query_wait_timeout",
+            true,
             "No server connection became free in time; see SHOW POOLS in the console."
         ))
         .client_is_gone()
@@ -203,9 +209,9 @@ TEST_CASE("Waiting: query_wait_notify tells once") {
     script.with_client(1)
         .client_sends(select("2"))
         .time_passes(5s)
-        .client_receives(be::notice(
-            "No server connection available in postgres backend, client being queued"
-        ))
+        .client_receives(
+            be::notice("No server connection available in postgres backend, client being queued")
+        )
         .time_passes(60s)
         .client_receives("");
     script.play();
@@ -215,12 +221,14 @@ TEST_CASE("Waiting: the failure of all logins ends the waiting sessions") {
     auto script = server_taken();
     script.with_client(1)
         .client_sends(select("2"))
-        .does("the logins fail",
-              [](ScriptWorld& world) {
-                  world.entry->pool.fail_waiters(
-                      protocol::error(protocol::sqlstate::invalid_database, "no such database")
-                  );
-              })
+        .does(
+            "the logins fail",
+            [](ScriptWorld& world) {
+                world.entry->pool.fail_waiters(
+                    protocol::error(protocol::sqlstate::invalid_database, "no such database")
+                );
+            }
+        )
         .client_receives(be::own_error("3D000", "no such database", true))
         .client_is_gone()
         .pool_has(1, 0, 0);
@@ -248,7 +256,8 @@ TEST_CASE("Waiting: a client that leaves the queue leaves the others theirs") {
     script.play();
 }
 
-TEST_CASE("Time: idle_transaction_timeout, transaction_timeout, query_timeout, client_idle_timeout") {
+TEST_CASE("Time: idle_transaction_timeout, transaction_timeout, query_timeout, client_idle_timeout"
+) {
     ScriptOptions options;
     SUBCASE("idle_transaction_timeout") {
         options.limits.idle_transaction_timeout = 30s;
@@ -385,9 +394,8 @@ TEST_CASE("Client gone: a running query is cancelled and its answer drained") {
 
 TEST_CASE("Client gone: in the middle of COPY the server is told so") {
     SessionScript script;
-    script.client_sends(fe::query("copy t from stdin")).server_receives(
-        fe::query("copy t from stdin")
-    );
+    script.client_sends(fe::query("copy t from stdin"))
+        .server_receives(fe::query("copy t from stdin"));
     SUBCASE("while it sends data") {
         script.server_replies(be::copy_start('G'))
             .client_receives(be::copy_start('G'))
@@ -429,7 +437,9 @@ TEST_CASE("Client gone: a pinned session's server is closed") {
 
 TEST_CASE("Server gone: the client is told that the outcome is not known") {
     const auto lost = be::own_error(
-        "08006", "server conn crashed?", true,
+        "08006",
+        "server conn crashed?",
+        true,
         "The connection to the server was lost; whether the last statement took effect is not "
         "known."
     );
@@ -508,9 +518,7 @@ TEST_CASE("Statement mode: a transaction block ends the session") {
         .server_replies(be::complete("BEGIN"), be::ready('T'))
         .client_receives(
             be::complete("BEGIN"),
-            be::own_error(
-                "08P01", "transaction blocks not allowed in statement pooling mode", true
-            )
+            be::own_error("08P01", "transaction blocks not allowed in statement pooling mode", true)
         )
         .client_is_gone()
         .server_receives(fe::query("ROLLBACK"))
@@ -565,15 +573,16 @@ TEST_CASE("COPY in: simple, extended with an early Sync, failing") {
             .server_receives(fe::query("copy t from stdin"))
             .server_replies(be::copy_start('G'))
             .client_receives(be::copy_start('G'))
-            .client_sends(fe::copy_data("1\n"), fe::copy_data("2\n"), fe::flush(), fe::sync(),
-                          fe::copy_done())
+            .client_sends(
+                fe::copy_data("1\n"), fe::copy_data("2\n"), fe::flush(), fe::sync(), fe::copy_done()
+            )
             .server_receives(fe::copy_data("1\n"), fe::copy_data("2\n"), fe::copy_done())
             .server_replies(be::complete("COPY 2"), be::ready())
             .client_receives(be::complete("COPY 2"), be::ready());
     }
     SUBCASE("extended with an early Sync") {
-        const auto start = fe::parse("", "copy t from stdin") + fe::bind("", "") + fe::execute() +
-                           fe::sync();
+        const auto start =
+            fe::parse("", "copy t from stdin") + fe::bind("", "") + fe::execute() + fe::sync();
         script.client_sends(start)
             .server_receives(start)
             .server_replies(be::parse_complete(), be::bind_complete(), be::copy_start('G'))

@@ -30,17 +30,20 @@ bool well_formed(std::string_view bytes) {
 
 // No server is left in anybody's hands, and those that are idle are fit for everybody.
 void check_nothing_left(ScriptWorld& world) {
-    for (const int client : world.clients) world.network->end(client);
+    for (const int client : world.clients)
+        world.network->end(client);
     world.settle();
     // An end behind bytes that nobody wants yet is not seen.
-    for (const int client : world.clients) world.network->reset(client);
+    for (const int client : world.clients)
+        world.network->reset(client);
     world.settle();
     world.finish_cancels(true);
     world.network->advance(longest_reset);
     world.settle();
     world.finish_cancels(true);
     world.settle();
-    for (std::size_t i = 0; i < world.clients.size(); ++i) CHECK(world.client_gone(i));
+    for (std::size_t i = 0; i < world.clients.size(); ++i)
+        CHECK(world.client_gone(i));
     CHECK(world.worker->sessions() == 0);
     CHECK(world.sessions_ended == world.clients.size());
     CHECK(world.entry->pool.clients() == 0);
@@ -79,7 +82,8 @@ std::vector<std::pair<std::string, std::string>> server_welcome() {
 
 std::string welcome_of(std::size_t client) {
     std::string out;
-    for (const auto& [name, value] : server_welcome()) out += be::parameter_status(name, value);
+    for (const auto& [name, value] : server_welcome())
+        out += be::parameter_status(name, value);
     protocol::MessageWriter key;
     key.begin(protocol::backend::backend_key_data);
     key.i32(static_cast<std::int32_t>(client) + 1).text("key!").end();
@@ -97,17 +101,18 @@ ScriptWorld::ScriptWorld(const ScriptOptions& script_options) : options(script_o
             std::make_unique<pool::EventLoop>(std::make_unique<pool::MemoryBackend>(network));
         loops.push_back(busy_loop.get());
     }
-    entry = std::make_shared<proxy::PoolEntry>(
-        pool::PoolName{"db", "user"}, std::move(loops), *this
-    );
+    entry =
+        std::make_shared<proxy::PoolEntry>(pool::PoolName{"db", "user"}, std::move(loops), *this);
     entry->set_limits(std::make_shared<proxy::SessionLimits>(options.limits));
     pool::PoolLimits pool_limits;
     pool_limits.size = options.pool_size;
     entry->pool.set_limits(pool_limits);
     entry->pool.set_round_robin(options.round_robin);
     if (options.welcome_known) entry->welcome.learn(server_welcome());
-    for (std::size_t i = 0; i < options.servers; ++i) open_server();
-    for (const auto& settings : options.clients) connect_client(settings);
+    for (std::size_t i = 0; i < options.servers; ++i)
+        open_server();
+    for (const auto& settings : options.clients)
+        connect_client(settings);
     // What every script would have to say.
     if (options.welcome_known) {
         for (std::size_t i = 0; i < clients.size(); ++i) {
@@ -188,9 +193,7 @@ void ScriptWorld::finish_cancels(bool certain) {
 
 // --- steps ---
 
-SessionScript& SessionScript::add(
-    std::string text, std::function<void(ScriptWorld&, Watch)> act
-) {
+SessionScript& SessionScript::add(std::string text, std::function<void(ScriptWorld&, Watch)> act) {
     steps_.push_back({std::move(text), std::move(act), client_, server_});
     return *this;
 }
@@ -213,46 +216,54 @@ SessionScript& SessionScript::does(std::string what, std::function<void(ScriptWo
 }
 
 SessionScript& SessionScript::client_sends_bytes(std::string bytes) {
-    return add("client sends\n" + readable(bytes),
-               [bytes, client = client_](ScriptWorld& world, Watch) {
-                   world.network->send(world.clients.at(client), bytes);
-                   world.settle();
-               });
+    return add(
+        "client sends\n" + readable(bytes),
+        [bytes, client = client_](ScriptWorld& world, Watch) {
+            world.network->send(world.clients.at(client), bytes);
+            world.settle();
+        }
+    );
 }
 
 SessionScript& SessionScript::server_replies_bytes(std::string bytes) {
-    return add("server replies\n" + readable(bytes),
-               [bytes, server = server_](ScriptWorld& world, Watch) {
-                   world.network->send(world.servers.at(server), bytes);
-                   world.settle();
-               });
+    return add(
+        "server replies\n" + readable(bytes),
+        [bytes, server = server_](ScriptWorld& world, Watch) {
+            world.network->send(world.servers.at(server), bytes);
+            world.settle();
+        }
+    );
 }
 
 SessionScript& SessionScript::client_receives_bytes(std::string bytes) {
-    return add("client receives\n" + readable(bytes),
-               [bytes, client = client_](ScriptWorld& world, Watch watch) {
-                   const auto got = world.network->received(world.clients.at(client));
-                   // Of last words a client gets what its socket takes at once.
-                   const bool cut = world.writes_short &&
-                                    world.network->closed(world.clients.at(client)) &&
-                                    bytes.starts_with(got);
-                   if (watch == Watch::strictly && !cut) {
-                       CHECK(readable(got) == readable(bytes));
-                       CHECK((got == bytes));
-                   } else {
-                       CHECK(well_formed(got));
-                   }
-               });
+    return add(
+        "client receives\n" + readable(bytes),
+        [bytes, client = client_](ScriptWorld& world, Watch watch) {
+            const auto got = world.network->received(world.clients.at(client));
+            // Of last words a client gets what its socket takes at once.
+            const bool cut = world.writes_short &&
+                             world.network->closed(world.clients.at(client)) &&
+                             bytes.starts_with(got);
+            if (watch == Watch::strictly && !cut) {
+                CHECK(readable(got) == readable(bytes));
+                CHECK((got == bytes));
+            } else {
+                CHECK(well_formed(got));
+            }
+        }
+    );
 }
 
 SessionScript& SessionScript::server_receives_bytes(std::string bytes) {
-    return add("server receives\n" + readable(bytes),
-               [bytes, server = server_](ScriptWorld& world, Watch watch) {
-                   const auto got = world.network->received(world.servers.at(server));
-                   if (watch == Watch::loosely) return;
-                   CHECK(readable(got) == readable(bytes));
-                   CHECK((got == bytes));
-               });
+    return add(
+        "server receives\n" + readable(bytes),
+        [bytes, server = server_](ScriptWorld& world, Watch watch) {
+            const auto got = world.network->received(world.servers.at(server));
+            if (watch == Watch::loosely) return;
+            CHECK(readable(got) == readable(bytes));
+            CHECK((got == bytes));
+        }
+    );
 }
 
 SessionScript& SessionScript::client_ends() {
@@ -296,19 +307,21 @@ SessionScript& SessionScript::cancel_ends(bool certain) {
 }
 
 SessionScript& SessionScript::client_takes(std::size_t bytes) {
-    return does("client takes " + std::to_string(bytes), [bytes, client = client_](
-                                                             ScriptWorld& world
-                                                         ) {
-        world.network->set_room(world.clients.at(client), bytes);
-    });
+    return does(
+        "client takes " + std::to_string(bytes),
+        [bytes, client = client_](ScriptWorld& world) {
+            world.network->set_room(world.clients.at(client), bytes);
+        }
+    );
 }
 
 SessionScript& SessionScript::server_takes(std::size_t bytes) {
-    return does("server takes " + std::to_string(bytes), [bytes, server = server_](
-                                                             ScriptWorld& world
-                                                         ) {
-        world.network->set_room(world.servers.at(server), bytes);
-    });
+    return does(
+        "server takes " + std::to_string(bytes),
+        [bytes, server = server_](ScriptWorld& world) {
+            world.network->set_room(world.servers.at(server), bytes);
+        }
+    );
 }
 
 SessionScript& SessionScript::client_is_gone() {
@@ -328,8 +341,7 @@ SessionScript& SessionScript::server_is_closed(pool::CloseReason reason) {
         "server is closed: " + std::string(text(reason)),
         [server = server_, reason](ScriptWorld& world) {
             const auto& connection = *world.connections.at(server);
-            return world.server_gone(server) &&
-                   connection.state == pool::ServerState::closing &&
+            return world.server_gone(server) && connection.state == pool::ServerState::closing &&
                    connection.close_reason == reason;
         }
     );
@@ -342,9 +354,7 @@ SessionScript& SessionScript::server_is_kept() {
     });
 }
 
-SessionScript& SessionScript::pool_has(
-    std::size_t active, std::size_t idle, std::size_t waiting
-) {
+SessionScript& SessionScript::pool_has(std::size_t active, std::size_t idle, std::size_t waiting) {
     return add("pool counts", [=](ScriptWorld& world, Watch watch) {
         if (watch == Watch::loosely) return;
         const auto counts = world.counts();
@@ -373,7 +383,10 @@ void SessionScript::perform_steps(
 
 // Returns how many recv and send there were.
 std::size_t SessionScript::perform(
-    std::size_t read_size, std::size_t write_size, std::size_t operation, Failure failure,
+    std::size_t read_size,
+    std::size_t write_size,
+    std::size_t operation,
+    Failure failure,
     Watch watch
 ) {
     CAPTURE(read_size);
@@ -383,8 +396,8 @@ std::size_t SessionScript::perform(
     ScriptWorld world(options_);
     world.network->set_read_size(read_size);
     world.network->set_write_size(write_size);
-    world.writes_short =
-        write_size != pool::MemoryNetwork::unlimited || (operation > 0 && failure == Failure::stalls);
+    world.writes_short = write_size != pool::MemoryNetwork::unlimited ||
+                         (operation > 0 && failure == Failure::stalls);
     const auto before = world.network->operations();
     if (operation > 0) world.network->fail_at(before + operation, failure);
     perform_steps(world, watch, 0, steps_.size());
@@ -418,8 +431,9 @@ void SessionScript::play() {
         operations = perform(size, all, 0, Failure::end, Watch::strictly);
     }
     perform(all, options_.read_sizes.front() * 7, 0, Failure::end, Watch::strictly);
-    perform(options_.read_sizes.front(), options_.read_sizes.front(), 0, Failure::end,
-            Watch::strictly);
+    perform(
+        options_.read_sizes.front(), options_.read_sizes.front(), 0, Failure::end, Watch::strictly
+    );
     for (std::size_t n = 1; n <= operations; ++n) {
         if (options_.stalls) perform(all, all, n, Failure::stalls, Watch::strictly);
         perform(all, all, n, Failure::end, Watch::loosely);
@@ -428,7 +442,9 @@ void SessionScript::play() {
     for (std::size_t step = 0; step < steps_.size(); ++step) {
         for (const bool of_server : {true, false}) {
             perform_with_end_after(step, of_server, all);
-            perform_with_end_after(step, of_server, options_.read_sizes[1 % options_.read_sizes.size()]);
+            perform_with_end_after(
+                step, of_server, options_.read_sizes[1 % options_.read_sizes.size()]
+            );
         }
     }
 }

@@ -50,14 +50,21 @@ public:
     void settle();
     void open_server();
     void connect_client(std::vector<std::pair<std::string, std::string>> settings);
+
     pool::PoolCounts counts() { return entry->pool.counts(network->now()); }
+
     bool client_gone(std::size_t client) const { return network->closed(clients.at(client)); }
+
     bool server_gone(std::size_t server) const { return network->closed(servers.at(server)); }
+
     void finish_cancels(bool certain);
 
     void servers_wanted(pool::ServerPool&) override { ++wanted; }
+
     void server_retired(pool::ServerRef server) override { retired.push_back(std::move(server)); }
+
     void cancel_query(pool::ServerRef server) override { cancels.push_back(std::move(server)); }
+
     void session_ended(std::uint64_t) override { ++sessions_ended; }
 
     const ScriptOptions& options;
@@ -87,6 +94,7 @@ public:
 
     // Who speaks from here on.
     SessionScript& with_client(std::size_t client) { return client_ = client, *this; }
+
     SessionScript& with_server(std::size_t server) { return server_ = server, *this; }
 
     template <class... Messages>
@@ -111,9 +119,7 @@ public:
 
     SessionScript& client_ends();
     SessionScript& server_ends();
-    SessionScript& client_connects(
-        std::vector<std::pair<std::string, std::string>> settings = {}
-    );
+    SessionScript& client_connects(std::vector<std::pair<std::string, std::string>> settings = {});
     SessionScript& server_opens();
     SessionScript& time_passes(pool::Duration duration);
     SessionScript& client_cancels();
@@ -151,8 +157,11 @@ private:
     SessionScript& add(std::string text, std::function<void(ScriptWorld&, Watch)> act);
     SessionScript& expect(std::string text, std::function<bool(ScriptWorld&)> holds);
     std::size_t perform(
-        std::size_t read_size, std::size_t write_size, std::size_t operation,
-        pool::MemoryNetwork::Failure failure, Watch watch
+        std::size_t read_size,
+        std::size_t write_size,
+        std::size_t operation,
+        pool::MemoryNetwork::Failure failure,
+        Watch watch
     );
     void perform_with_end_after(std::size_t step, bool of_server, std::size_t read_size);
     void perform_steps(ScriptWorld& world, Watch watch, std::size_t first, std::size_t last);

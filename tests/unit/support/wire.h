@@ -71,14 +71,14 @@ inline std::string parse(
     protocol::MessageWriter out;
     out.begin(type::parse).c_string(name).c_string(text);
     out.u16(static_cast<std::uint16_t>(oids.size()));
-    for (const auto oid : oids) out.u32(oid);
+    for (const auto oid : oids)
+        out.u32(oid);
     out.end();
     return text_of(out);
 }
 
 inline std::string bind(
-    std::string_view portal, std::string_view statement,
-    const std::vector<std::string>& values = {}
+    std::string_view portal, std::string_view statement, const std::vector<std::string>& values = {}
 ) {
     protocol::MessageWriter out;
     out.begin(type::bind).c_string(portal).c_string(statement).u16(0);
@@ -110,15 +110,25 @@ inline std::string function_call(std::uint32_t oid) {
     return text_of(out);
 }
 
-inline std::string sync() { return message(type::sync); }
+inline std::string sync() {
+    return message(type::sync);
+}
 
-inline std::string flush() { return message(type::flush); }
+inline std::string flush() {
+    return message(type::flush);
+}
 
-inline std::string terminate() { return message(type::terminate); }
+inline std::string terminate() {
+    return message(type::terminate);
+}
 
-inline std::string copy_data(std::string_view data) { return message(type::copy_data, data); }
+inline std::string copy_data(std::string_view data) {
+    return message(type::copy_data, data);
+}
 
-inline std::string copy_done() { return message(type::copy_done); }
+inline std::string copy_done() {
+    return message(type::copy_done);
+}
 
 inline std::string copy_fail(std::string_view why) {
     return message(type::copy_fail, std::string(why) + '\0');
@@ -135,23 +145,41 @@ namespace be {
 
 namespace type = protocol::backend;
 
-inline std::string parse_complete() { return message(type::parse_complete); }
+inline std::string parse_complete() {
+    return message(type::parse_complete);
+}
 
-inline std::string bind_complete() { return message(type::bind_complete); }
+inline std::string bind_complete() {
+    return message(type::bind_complete);
+}
 
-inline std::string close_complete() { return message(type::close_complete); }
+inline std::string close_complete() {
+    return message(type::close_complete);
+}
 
-inline std::string no_data() { return message(type::no_data); }
+inline std::string no_data() {
+    return message(type::no_data);
+}
 
-inline std::string portal_suspended() { return message(type::portal_suspended); }
+inline std::string portal_suspended() {
+    return message(type::portal_suspended);
+}
 
-inline std::string empty_query() { return message(type::empty_query_response); }
+inline std::string empty_query() {
+    return message(type::empty_query_response);
+}
 
-inline std::string copy_done() { return message(type::copy_done); }
+inline std::string copy_done() {
+    return message(type::copy_done);
+}
 
-inline std::string copy_data(std::string_view data) { return message(type::copy_data, data); }
+inline std::string copy_data(std::string_view data) {
+    return message(type::copy_data, data);
+}
 
-inline std::string copy_start(char type) { return message(type, std::string(3, '\0')); }
+inline std::string copy_start(char type) {
+    return message(type, std::string(3, '\0'));
+}
 
 inline std::string complete(std::string_view tag) {
     return message(type::command_complete, std::string(tag) + '\0');
@@ -192,7 +220,9 @@ inline std::string function_result(std::string_view value) {
 
 // As PostgreSQL sends it: with the routine, which pgweir's own have not.
 inline std::string error(
-    std::string_view code, std::string_view text, std::string_view routine = "test",
+    std::string_view code,
+    std::string_view text,
+    std::string_view routine = "test",
     std::string_view severity = "ERROR"
 ) {
     protocol::MessageWriter out;
@@ -219,9 +249,8 @@ inline std::string own_error(
     std::string_view code, std::string_view text, bool fatal = false, std::string_view hint = {}
 ) {
     protocol::MessageWriter out;
-    protocol::Error error = protocol::error(
-        protocol::SqlState::from_text(code), std::string(text), std::string(hint)
-    );
+    protocol::Error error =
+        protocol::error(protocol::SqlState::from_text(code), std::string(text), std::string(hint));
     if (fatal) error.severity = protocol::Severity::fatal;
     protocol::write_error(error, out);
     return text_of(out);
