@@ -82,6 +82,10 @@ Result<ErrorResponse> parse_error_response(Bytes body) {
             case 'R':
                 response.routine = value;
                 break;
+            case 'q':
+            case 'W':
+                response.within = true;
+                break;
             default:
                 break;  // the manual: unknown kinds are ignored
         }

@@ -7,7 +7,7 @@
 // replication here: CopyBothResponse breaks the protocol.
 #pragma once
 
-#include "protocol/types.h"
+#include "protocol/message.h"
 
 #include <optional>
 #include <vector>
@@ -63,6 +63,17 @@ public:
         // This message was the last answer to it.
         bool completes = false;
     };
+
+    // Whether on_message(type) would forward it and change nothing: rows, mostly. Then it need not
+    // be called, and no reply to invent or request to drop comes up.
+    bool just_forwards(char type) const {
+        if (head_ == queue_.size() || skipping_ || copy_ != Copy::none) return false;
+        const auto& owed = queue_[head_];
+        if (owed.reply != Reply::forward) return false;
+        if (type == backend::row_description) return owed.request == Request::query;
+        return type == backend::data_row &&
+               (owed.request == Request::query || owed.request == Request::execute);
+    }
 
     // A message of `type` arrived. Call next_invented() and next_dropped() until empty afterwards.
     Step on_message(char type);

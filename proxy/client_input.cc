@@ -138,12 +138,16 @@ std::size_t ClientSession::take_group(const Group& group) {
     }
     if (!canceled_ && !prelude_error_ && !acquire()) return 0;
     if (canceled_ || prelude_error_) return refuse_group(group);
+    pin_by_syntax_ = pin_ == router::PinReason::none &&
+                     needs.pin == router::PinReason::unparsable && needs.texts == 1;
     if (needs.pin != router::PinReason::none) pin(needs.pin, needs.pin_detail);
     if (!send_prelude(needs)) return 0;
     resetting_settings_ |= needs.reset_all;
-    resetting_names_.insert(resetting_names_.end(), needs.resets.begin(), needs.resets.end());
+    if (!needs.resets.empty()) {
+        resetting_names_.insert(resetting_names_.end(), needs.resets.begin(), needs.resets.end());
+    }
     group_deallocates_ = needs.deallocates;
-    if (!keeps_server()) {
+    if (!needs.follows.empty() && !keeps_server()) {
         followed_.insert(followed_.end(), needs.follows.begin(), needs.follows.end());
     }
     forwarded_in_group_ = false;

@@ -22,10 +22,11 @@ void release_if_large(std::string& buffer) {
 
 ClientSession::ClientSession(Worker& worker, SessionStart start)
     : worker_(worker),
-      start_(std::move(start)),
-      limits_(start_.entry->limits()),
+      pool_(start.entry->pool),
+      counters_(pool_.counters(worker.index())),
+      limits_(start.entry->limits()),
       timer_(*this),
-      counters_(start_.entry->pool.counters(worker.index())) {
+      start_(std::move(start)) {
     input_ = std::move(start_.transport.unread());
     start_.transport.unread().clear();
 }
@@ -35,7 +36,7 @@ ClientSession::~ClientSession() = default;
 void ClientSession::begin() {
     connected_at_ = worker_.loop().now();
     idle_since_ = connected_at_;
-    start_.entry->pool.client_added();
+    pool_.client_added();
     client_ = worker_.loop().add(std::move(start_.transport), *this);
     waiter_.loop = &worker_.loop();
     waiter_.channel = client_.key();
@@ -50,7 +51,7 @@ void ClientSession::on_ready(std::uint64_t) {
 
 void ClientSession::on_wake(std::uint64_t) {
     if (waiting_ && phase_ != Phase::ended) {
-        auto collected = start_.entry->pool.collect(waiter_, *this);
+        auto collected = pool_.collect(waiter_, *this);
         if (collected.server != nullptr) {
             server_granted(*collected.server);
         } else if (collected.failure) {
@@ -274,7 +275,7 @@ void ClientSession::finish(std::string_view reason) {
     }
     flush_passed();
     let_server_go();
-    start_.entry->pool.client_removed();
+    pool_.client_removed();
     timer_.cancel();
     worker_.to_server().clear();
     // What the client was not told yet goes out as far as the socket takes it.

@@ -109,6 +109,7 @@ private:
         boost::container::small_vector<std::pair<std::string_view, std::string_view>, 4> parsed;
         // Settings that hold if the group does: SET outside of a block.
         std::vector<protocol::Parameter> follows;
+        std::size_t texts = 0;  // whose effects were looked at
         bool only_parse_and_close = true;
         // The group is one Query with one statement of this kind.
         std::optional<router::StatementKind> lone_query;
@@ -286,14 +287,23 @@ private:
     [[gnu::cold]] void settle_resets();
     void forget_injected();
 
+    // Changes of names by messages under way, oldest first; undone when those fail.
+    struct NameChange {
+        std::string name;
+        protocol::StatementRef before;
+    };
+
+    // --- what nearly every turn looks at: side by side, so that it is few lines of the cache ---
+
     Worker& worker_;
-    SessionStart start_;
-    SessionLimitsRef limits_;
     pool::Channel client_;
-    pool::Timer timer_;
-    pool::Waiter waiter_;
     pool::ServerConnection* server_ = nullptr;
+    pool::ServerPool& pool_;
     pool::PoolCounters& counters_;
+    SessionLimitsRef limits_;
+    protocol::ParameterSetRef parameters_ = protocol::ParameterSet::none();
+    protocol::ParameterSetRef rules_for_;  // whose rules_ these are
+    protocol::TextRules rules_;
 
     Phase phase_ = Phase::welcoming;
     bool advancing_ = false;
@@ -319,62 +329,56 @@ private:
     bool has_unnamed_ = false;
     bool local_failed_ = false;  // a deferred BEGIN whose transaction failed before it had a server
     bool healing_ = false;
+    bool pin_by_syntax_ = false;  // the pin hangs on the only text of the group under way
     bool forwarded_in_group_ = false;
     bool unit_failed_ = false;  // an error or ROLLBACK since the server was in sync and idle
+    bool in_transaction_ = false;
+    bool wait_noticed_ = false;
+    bool stream_discard_ = false;  // what stream_left_ counts is thrown away
+    bool reply_swallowed_ = false;
     router::PinReason pin_ = router::PinReason::none;
 
-    std::string input_;        // read and not yet used
-    std::size_t scanned_ = 0;  // leading bytes of the input that are whole messages of the group
+    std::string input_;              // read and not yet used
+    std::string output_;             // to the client, not taken yet
+    std::string server_output_;      // to the server, not taken yet
+    Bytes passing_;                  // run of reply bytes to pass on, in the read buffer
+    std::size_t scanned_ = 0;        // leading bytes of the input: whole messages of the group
     std::uint64_t stream_left_ = 0;  // of a large message that is on its way to the server
-    bool stream_discard_ = false;    // ... or that is thrown away
     std::uint64_t reply_left_ = 0;   // of a reply that is passed on in pieces
-    bool reply_swallowed_ = false;
-    std::string output_;          // to the client, not taken yet
-    std::string server_output_;   // to the server, not taken yet
-    Bytes passing_;               // run of reply bytes to pass on, in the read buffer
+    pool::TimePoint request_at_{};
+    pool::TimePoint idle_since_{};
+    // Why the settings that went ahead failed.
+    std::unique_ptr<protocol::Error> prelude_error_;
     std::string deferred_begin_;  // its text, while BEGIN has not been sent
-    std::string unnamed_parse_;   // definition of the client's unnamed statement
+    std::string retained_group_;  // what was sent, while it may have to be sent again
+    std::vector<std::pair<std::string, std::string>> reported_;  // ParameterStatus until Ready
+    std::vector<std::string> injected_;                          // names set by us in this unit
+    std::vector<protocol::Parameter> followed_;                  // set by the client in this unit
+    std::size_t sets_done_ = 0;                                  // ... so many SETs were answered
+    std::vector<std::string> resetting_names_;                   // RESET of these is under way
+    std::vector<NameChange> name_changes_;
+    std::size_t names_settled_ = 0;
+
+    // --- the rest ---
+
+    pool::Timer timer_;
+    pool::Waiter waiter_;
+    pool::TimePoint connected_at_{};
+    pool::TimePoint transaction_at_{};
+    std::string unnamed_parse_;  // definition of the client's unnamed statement
     std::uint64_t unnamed_serial_ = 0;
     protocol::StatementRef unnamed_deallocates_;    // what the unnamed statement deallocates
     std::string deallocated_name_;                  // ... and what the client calls it
     std::vector<protocol::StatementRef> evicting_;  // Close was sent and is not answered yet
-    std::string retained_group_;  // what was sent, while it may have to be sent again
     std::uint32_t heal_statement_ = 0;
     std::string pin_detail_;
     std::string unknown_name_;
-
     std::unique_ptr<protocol::ClientStatements> statements_;
-
-    // Changes of names by messages under way, oldest first; undone when those fail.
-    struct NameChange {
-        std::string name;
-        protocol::StatementRef before;
-    };
-
-    std::vector<NameChange> name_changes_;
-    std::size_t names_settled_ = 0;
-    std::vector<std::string> resetting_names_;  // RESET of these is under way
-
-    protocol::ParameterSetRef parameters_ = protocol::ParameterSet::none();
     protocol::ParameterSetRef startup_parameters_ = protocol::ParameterSet::none();
     protocol::ParameterSetRef unit_parameters_;  // as they were when settings were injected
-    std::vector<std::string> injected_;          // names set by us in the current unit
-    std::vector<protocol::Parameter> followed_;  // set by the client in the current unit
-    std::size_t sets_done_ = 0;                  // ... and that many SETs were answered
-    std::vector<std::pair<std::string, std::string>> reported_;  // ParameterStatus until Ready
-    // Why the settings that went ahead failed.
-    std::unique_ptr<protocol::Error> prelude_error_;
-
-    pool::TimePoint connected_at_{};
-    pool::TimePoint request_at_{};
-    pool::TimePoint transaction_at_{};
-    pool::TimePoint idle_since_{};
-    protocol::TextRules rules_;
-    protocol::ParameterSetRef rules_for_;  // whose rules_ these are
     std::string scope_;
     protocol::ParameterSetRef scope_for_;
-    bool in_transaction_ = false;
-    bool wait_noticed_ = false;
+    SessionStart start_;
 };
 
 }  // namespace weir::proxy

@@ -69,8 +69,8 @@ protocol::TextRules ClientSession::text_rules() const {
 std::string_view ClientSession::statement_scope() {
     if (scope_for_ != parameters_) {
         scope_for_ = parameters_;
-        scope_ = start_.entry->pool.name().database;
-        scope_.append(1, '\0').append(start_.entry->pool.name().user);
+        scope_ = pool_.name().database;
+        scope_.append(1, '\0').append(pool_.name().user);
         for (const auto& parameter : parameters_->parameters()) {
             if (protocol::same_parameter_name(parameter.name, "application_name")) continue;
             scope_.append(1, '\0').append(parameter.name);
@@ -226,6 +226,7 @@ void ClientSession::plan_bind(const protocol::MessageView& message, Plan& plan) 
 const router::StatementPtr& ClientSession::plan_text(std::string_view text, Plan& plan) {
     const auto& known = knowledge_of(text);
     const auto& statement = *known;
+    ++plan.texts;
     const bool followed = may_follow(statement);
     const auto reason = router::pin_reason(statement, [&](std::string_view name) {
         const auto* parameter = parameters_->find(name);

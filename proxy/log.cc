@@ -98,6 +98,11 @@ void log_pin(const ClientSession& session, std::string_view reason, std::string_
     spdlog::debug("{} keeps its server: {} {}", session_prefix(session), reason, printable(detail));
 }
 
+void log_unpin(const ClientSession& session, std::string_view why) {
+    if (!spdlog::should_log(spdlog::level::debug)) return;
+    spdlog::debug("{} need not keep its server: {}", session_prefix(session), why);
+}
+
 void log_server_violation(const ClientSession& session, std::string_view what) {
     spdlog::error("{} server sent {}", session_prefix(session), what);
 }

@@ -33,6 +33,7 @@ void log_session(const ClientSession& session, fmt::format_string<Args...> forma
 void log_failure(std::exception_ptr failure);
 
 void log_pin(const ClientSession& session, std::string_view reason, std::string_view detail);
+void log_unpin(const ClientSession& session, std::string_view why);
 void log_server_violation(const ClientSession& session, std::string_view what);
 
 }  // namespace weir::proxy

@@ -13,7 +13,7 @@ bool ClientSession::acquire() {
     if (waiting_) return false;
     const auto now = worker_.loop().now();
     waiter_.since = now;
-    auto* server = start_.entry->pool.lend(waiter_, parameters_, worker_.index(), *this, now);
+    auto* server = pool_.lend(waiter_, parameters_, worker_.index(), *this, now);
     if (server == nullptr) {
         waiting_ = true;
         wait_noticed_ = false;
@@ -48,7 +48,7 @@ void ClientSession::server_granted(pool::ServerConnection& server) {
 bool ClientSession::server_is_alive() {
     if (!server_->channel.may_read() || server_->read_while_idle()) return true;
     auto& server = *std::exchange(server_, nullptr);
-    start_.entry->pool.retire(server, pool::CloseReason::server_closed, true);
+    pool_.retire(server, pool::CloseReason::server_closed, true);
     // One turn later the next one is tried.
     worker_.loop().resume_later(client_.key());
     return false;
@@ -58,7 +58,7 @@ void ClientSession::give_server_back() {
     auto& server = *std::exchange(server_, nullptr);
     release_retained();
     if (std::exchange(server_doomed_, false) || server.expected.sync_in_doubt()) {
-        start_.entry->pool.retire(server, pool::CloseReason::reset_failed, false);
+        pool_.retire(server, pool::CloseReason::reset_failed, false);
         return;
     }
     if (limits_->server_reset_query_always && !limits_->server_reset_query.empty()) {
@@ -67,14 +67,13 @@ void ClientSession::give_server_back() {
         pool::reset_server(server, worker_.index(), worker_.loop(), std::move(work));
         return;
     }
-    start_.entry->pool.give_back(server, worker_.index(), worker_.loop().now());
+    pool_.give_back(server, worker_.index(), worker_.loop().now());
 }
 
 // The client leaves; the server is put in order by itself, or closed.
 void ClientSession::let_server_go() {
-    auto& pool = start_.entry->pool;
     if (waiting_) {
-        pool.leave(waiter_, worker_.index(), worker_.loop().now());
+        pool_.leave(waiter_, worker_.index(), worker_.loop().now());
         waiting_ = false;
     }
     if (server_ == nullptr) return;
@@ -83,7 +82,7 @@ void ClientSession::let_server_go() {
         server.make_uncertain(name);
     const bool quiet = server.expected.in_sync() && !group_open_ && server.partial.empty();
     if (!quiet && !server.expected.in_sync()) {
-        pool.cancel_started(server);
+        pool_.cancel_started(server);
         worker_.observer().cancel_query(server.shared_from_this());
     }
     // Half a message of the client's can be neither ended nor taken back.
@@ -92,7 +91,7 @@ void ClientSession::let_server_go() {
         server.expected.sync_in_doubt()) {
         const auto reason = pin_ != router::PinReason::none ? pool::CloseReason::client_pinned
                                                             : pool::CloseReason::reset_failed;
-        pool.retire(server, reason, false);
+        pool_.retire(server, reason, false);
         return;
     }
     pool::ResetWork work;
@@ -101,7 +100,7 @@ void ClientSession::let_server_go() {
     }
     const bool idle = quiet && server.status == protocol::TransactionStatus::idle;
     if (idle && work.query.empty()) {
-        pool.give_back(server, worker_.index(), worker_.loop().now());
+        pool_.give_back(server, worker_.index(), worker_.loop().now());
         return;
     }
     work.group_open = group_open_;
@@ -113,7 +112,7 @@ void ClientSession::let_server_go() {
 void ClientSession::lose_server(const protocol::Error& error, pool::CloseReason reason, bool gone) {
     auto& server = *std::exchange(server_, nullptr);
     server_output_.clear();
-    start_.entry->pool.retire(server, reason, gone);
+    pool_.retire(server, reason, gone);
     if (prelude_pending_ || phase_ == Phase::welcoming) {
         // Nothing of the client's was sent: another server is tried.
         checking_ = false;
@@ -138,7 +137,7 @@ void ClientSession::pin(router::PinReason reason, std::string_view detail) {
 void ClientSession::cancel() {
     if (phase_ != Phase::serving) return;
     if (waiting_) {
-        start_.entry->pool.leave(waiter_, worker_.index(), worker_.loop().now());
+        pool_.leave(waiter_, worker_.index(), worker_.loop().now());
         waiting_ = false;
         canceled_ = true;
         return advance();
@@ -150,7 +149,7 @@ void ClientSession::cancel() {
     }
     // Idle, or only in a transaction: nothing to cancel, as in PostgreSQL.
     if (server_ == nullptr || server_->expected.in_sync()) return;
-    start_.entry->pool.cancel_started(*server_);
+    pool_.cancel_started(*server_);
     worker_.observer().cancel_query(server_->shared_from_this());
 }
 

@@ -55,6 +55,12 @@ std::size_t ClientSession::process_replies(Bytes bytes) {
             return at;
         }
         const std::size_t whole = std::size_t{length} + 1;
+        if (rest.size() >= whole && server->expected.just_forwards(type)) {
+            pass_on(rest.first(whole));
+            forwarded_in_group_ = true;
+            at += whole;
+            continue;
+        }
         if (rest.size() < whole) {
             if (!passes_in_pieces(type)) {
                 if (whole > assembled_limit) broken_server("a message that is too long");
@@ -200,6 +206,14 @@ void ClientSession::on_error(
             server_doomed_ = true;
         }
     }
+    // PostgreSQL cannot read the text either: nothing of it was run.
+    if (pin_by_syntax_ && step.about && step.about->reply == Reply::forward &&
+        response.code == protocol::sqlstate::syntax_error.text() &&
+        response.routine == "scanner_yyerror" && !response.within) {
+        pin_by_syntax_ = false;
+        pin_ = router::PinReason::none;
+        log_unpin(*this, "a syntax error");
+    }
     server_fatal_ = last_words;
     forwarded_in_group_ = true;
     if (response.message.find(protocol::server_name_prefix) == std::string_view::npos) {
@@ -319,7 +333,7 @@ void ClientSession::request_finished() {
             prelude_error_.reset();
             checking_ = false;
             auto& server = *std::exchange(server_, nullptr);
-            start_.entry->pool.retire(server, pool::CloseReason::check_failed, false);
+            pool_.retire(server, pool::CloseReason::check_failed, false);
         }
         return;
     }

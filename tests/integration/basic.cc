@@ -191,6 +191,18 @@ TEST_CASE("an error leaves the client and the server usable") {
     CHECK(backend_pid(client) == pid);
 }
 
+TEST_CASE("a syntax error does not keep the server" * ours_only()) {
+    const Fixture fixture{1};
+    Pg client = fixture.connect(), other = fixture.connect();
+    for (const char* text : {"selec", "select 'a", "select 1; selec", "select $$"}) {
+        CAPTURE(text);
+        CHECK(client.try_exec(text).sqlstate() == "42601");
+        CHECK(other.value("select 1") == "1");
+        CHECK(client.try_exec(text, Parameters{}).sqlstate() == "42601");
+        CHECK(other.value("select 2") == "2");
+    }
+}
+
 TEST_CASE("session mode: a client keeps its server, the next one gets it clean") {
     const Fixture fixture{1, {{"pool_mode", "session"}}};
     int pid = 0;

@@ -325,3 +325,45 @@ TEST_CASE("Lease: nobody sees what another client's sequences gave") {
     }
     script.play();
 }
+
+TEST_CASE("Lease: a text that PostgreSQL cannot read either does not keep the server") {
+    const auto syntax = be::error("42601", "syntax error at or near \"selec\"", "scanner_yyerror");
+    const auto group = fe::parse("", "selec 1") + fe::bind("", "") + fe::execute() + fe::sync();
+    ScriptOptions options;
+    options.clients = {{}, {}};
+    SessionScript script{options};
+    SUBCASE("Query") {
+        script.client_sends(fe::query("selec 1"))
+            .server_receives(fe::query("selec 1"))
+            .server_replies(syntax, be::ready())
+            .client_receives(syntax, be::ready())
+            .pool_has(0, 1, 0);
+    }
+    SUBCASE("extended query") {
+        script.client_sends(group)
+            .server_receives(group)
+            .server_replies(syntax, be::ready())
+            .client_receives(syntax, be::ready())
+            .pool_has(0, 1, 0);
+    }
+    SUBCASE("it can, and something that it runs has a syntax error") {
+        const auto inner = be::error("42601", "syntax error", "plpgsql_yyerror");
+        script.client_sends(fe::query("selec 1"))
+            .server_receives(fe::query("selec 1"))
+            .server_replies(inner, be::ready())
+            .client_receives(inner, be::ready())
+            .pool_has(1, 0, 0);
+    }
+    SUBCASE("it was kept before") {
+        script.client_sends(fe::query("load 'x'"))
+            .server_receives(fe::query("load 'x'"))
+            .server_replies(be::complete("LOAD"), be::ready())
+            .client_receives(be::complete("LOAD"), be::ready())
+            .client_sends(fe::query("selec 1"))
+            .server_receives(fe::query("selec 1"))
+            .server_replies(syntax, be::ready())
+            .client_receives(syntax, be::ready())
+            .pool_has(1, 0, 0);
+    }
+    script.play();
+}
