@@ -42,10 +42,10 @@ struct ConsoleBench {
 
     ~ConsoleBench() { server.workers()[0]->stop(bye); }
 
-    // Lets the control thread work until `done`, or for two seconds.
+    // Lets the control thread work until `done`, or for as long as `patience`.
     template <class Done>
-    bool run_until(Done done) {
-        const auto limit = pool::Clock::now() + std::chrono::seconds(2);
+    bool run_until(Done done, pool::Duration patience = std::chrono::seconds(20)) {
+        const auto limit = pool::Clock::now() + patience;
         while (!done()) {
             if (pool::Clock::now() > limit) return false;
             server.io().restart();
@@ -259,7 +259,8 @@ TEST_CASE("console: PAUSE waits; whatever ends it, nobody hangs") {
 
         // Its own end.
         admin.send("PAUSE" + target);
-        CHECK_FALSE(bench.run_until([&] { return !admin.taken().empty(); }));
+        const auto answered = [&] { return !admin.taken().empty(); };
+        CHECK_FALSE(bench.run_until(answered, std::chrono::seconds(1)));
         // PAUSE of one database can be waited for by many, that of all by one.
         second.send("PAUSE" + target);
         if (target.empty()) {
