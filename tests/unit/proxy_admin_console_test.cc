@@ -259,7 +259,9 @@ TEST_CASE("console: PAUSE waits; whatever ends it, nobody hangs") {
 
         // Its own end.
         admin.send("PAUSE" + target);
-        const auto answered = [&] { return !admin.taken().empty(); };
+        const auto answered = [&] {
+            return !admin.taken().empty();
+        };
         CHECK_FALSE(bench.run_until(answered, std::chrono::seconds(1)));
         // PAUSE of one database can be waited for by many, that of all by one.
         second.send("PAUSE" + target);
