@@ -82,7 +82,7 @@ public:
     TimePoint connected_at() const { return connected_at_; }
 
     // Holder: puts the stream on `loop` for `handler`, registering it there if it is not yet.
-    void attach(EventLoop& loop, ChannelHandler& handler);
+    [[gnu::hot]] void attach(EventLoop& loop, ChannelHandler& handler);
 
     bool attached() const { return static_cast<bool>(channel); }
 

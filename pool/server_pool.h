@@ -74,7 +74,7 @@ public:
     // A server now, if possible one that has the settings `wish`, or nullptr: then `waiter` is in
     // the queue, and its channel is woken when it is granted a server or failed. The server is
     // attached to the worker's loop for `handler`.
-    ServerConnection* lend(
+    [[gnu::hot]] ServerConnection* lend(
         Waiter& waiter,
         const protocol::ParameterSetRef& wish,
         unsigned worker,
@@ -93,7 +93,7 @@ public:
     void leave(Waiter& waiter, unsigned worker, TimePoint now);
     // REQUIRES: lent, attached to this worker's loop, in sync, no transaction, nothing unread that
     // matters, parameters known or uncertain.
-    void give_back(ServerConnection& server, unsigned worker, TimePoint now);
+    [[gnu::hot]] void give_back(ServerConnection& server, unsigned worker, TimePoint now);
     // The server leaves the pool; its stream goes to the control plane. `gone`: the peer has
     // closed it already.
     void retire(ServerConnection& server, CloseReason reason, bool gone);
@@ -157,14 +157,17 @@ private:
     using WaiterList = bi::list<Waiter, bi::constant_time_size<true>>;
 
     // All below: REQUIRES the lock.
-    ServerConnection* pick_idle(unsigned worker, const protocol::ParameterSetRef& wish);
-    void take(ServerConnection& server);
+    [[gnu::hot]] ServerConnection* pick_idle(
+        unsigned worker, const protocol::ParameterSetRef& wish
+    );
+    [[gnu::hot]] void take(ServerConnection& server);
     void grant(Waiter& waiter, ServerConnection& server, EventLoop* owner);
-    void make_idle(ServerConnection& server, unsigned worker, TimePoint now);
-    void put_back(ServerConnection& server, unsigned worker, TimePoint now);
+    [[gnu::hot]] void make_idle(ServerConnection& server, unsigned worker, TimePoint now);
+    [[gnu::hot]] void put_back(ServerConnection& server, unsigned worker, TimePoint now);
     void retire_locked(ServerConnection& server, CloseReason reason);
     void retire_idle(ServerConnection& server, CloseReason reason);
-    std::optional<CloseReason> staleness(const ServerConnection& server, TimePoint now) const;
+    [[gnu::hot]] std::optional<CloseReason> staleness(const ServerConnection& server, TimePoint now)
+        const;
 
     std::size_t total() const { return all_.size() + opening_; }
 

@@ -43,7 +43,7 @@ class ExpectedReplies {
 public:
     // A message was sent. False: the server will ignore it, because it skips everything until
     // Sync after an error; it counts as dropped and there will be no answer.
-    bool sent(Expected expected);
+    [[gnu::hot]] bool sent(Expected expected);
     // A message that is answered here. False as for sent(): it must not be answered at all.
     // REQUIRES: no Sync.
     bool invent(Expected expected);
@@ -76,7 +76,7 @@ public:
     }
 
     // A message of `type` arrived. Call next_invented() and next_dropped() until empty afterwards.
-    Step on_message(char type);
+    [[gnu::hot]] Step on_message(char type);
 
     // False: next_invented() and next_dropped() have nothing.
     bool has_more() const {
@@ -84,7 +84,7 @@ public:
     }
 
     // The next reply to invent, if it is its turn.
-    std::optional<Expected> next_invented();
+    [[gnu::hot]] std::optional<Expected> next_invented();
     // The next request that the server skips after an error.
     std::optional<Expected> next_dropped();
 
@@ -120,13 +120,13 @@ public:
 private:
     enum class Copy : std::uint8_t { none, in, in_ended, out };
 
-    bool skips_what_follows() const;
+    [[gnu::hot]] bool skips_what_follows() const;
     Step on_error();
-    Step on_ready();
+    [[gnu::hot]] Step on_ready();
     Step on_copy_start(char type);
-    Step pop_if(bool matches);
-    Step keep_if(bool matches) const;
-    void pop();
+    [[gnu::hot]] Step pop_if(bool matches);
+    [[gnu::hot]] Step keep_if(bool matches) const;
+    [[gnu::hot]] void pop();
 
     std::vector<Expected> queue_;  // [head_, end): owed, oldest first
     std::size_t head_ = 0;

@@ -22,7 +22,7 @@ public:
     std::int32_t i32() { return static_cast<std::int32_t>(u32()); }
 
     // Text up to the next NUL, which is consumed and not part of the view.
-    std::string_view c_string();
+    [[gnu::hot]] std::string_view c_string();
     // REQUIRES nothing of `count`: more than is left makes ok() false.
     Bytes take(std::size_t count);
 

@@ -34,10 +34,10 @@ std::optional<Parse> parse_parse(Bytes body);
 std::optional<Bind> parse_bind(Bytes body);
 std::optional<Target> parse_target(Bytes body);
 // Query: its text. The only NUL must be the last byte.
-std::optional<std::string_view> parse_query(Bytes body);
+[[gnu::hot]] std::optional<std::string_view> parse_query(Bytes body);
 
 // Largest length word PostgreSQL accepts for a message of this type (postgres.c, SocketBackend);
 // nothing for a type that no client may send.
-std::optional<std::uint32_t> message_length_limit(char frontend_type);
+[[gnu::hot]] std::optional<std::uint32_t> message_length_limit(char frontend_type);
 
 }  // namespace weir::protocol

@@ -105,6 +105,6 @@ struct LiteralBlindKey {
 LiteralBlindKey literal_blind_key(std::string_view text, const TextKeySeed& seed);
 
 // 64 bits over every byte of the text, seeded; for a table that compares the texts, too.
-std::uint64_t text_hash(std::string_view text, const TextKeySeed& seed);
+[[gnu::hot]] std::uint64_t text_hash(std::string_view text, const TextKeySeed& seed);
 
 }  // namespace weir::protocol

@@ -39,7 +39,9 @@ public:
     // The Statement of `text`, parsed if it is not remembered. The reference is good until the next
     // call; copy the pointer to keep it. Never null, never throws for what is in the text.
     // Not thread-safe: one cache per worker.
-    const StatementPtr& find_or_analyse(std::string_view text, protocol::TextRules rules = {});
+    [[gnu::hot]] const StatementPtr& find_or_analyse(
+        std::string_view text, protocol::TextRules rules = {}
+    );
 
     const Counters& counters() const;
     std::size_t entries() const;

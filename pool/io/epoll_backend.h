@@ -19,10 +19,11 @@ public:
     void add(int descriptor, std::uint64_t key) override;
     void want_write(int descriptor, std::uint64_t key, bool wanted) override;
     void remove(int descriptor) override;
-    std::size_t wait(std::span<IoEvent> events, std::optional<Duration> timeout) override;
+    [[gnu::hot]] std::size_t wait(std::span<IoEvent> events, std::optional<Duration> timeout)
+        override;
     void wake() override;
-    IoResult recv(int descriptor, std::span<std::byte> buffer) override;
-    IoResult send(int descriptor, Bytes bytes) override;
+    [[gnu::hot]] IoResult recv(int descriptor, std::span<std::byte> buffer) override;
+    [[gnu::hot]] IoResult send(int descriptor, Bytes bytes) override;
     void close(int descriptor) override;
 
     TimePoint now() override { return Clock::now(); }

@@ -122,6 +122,7 @@ void EventLoop::run_once(bool block) {
     const auto count = backend_->wait(events_, wait_limit(block));
     now_ = backend_->now();
     for (std::size_t i = 0; i < count; ++i) {
+        if (i + 1 < count) prefetch(events_[i + 1]);
         dispatch(events_[i]);
         run_resumed();
     }
@@ -205,6 +206,16 @@ void EventLoop::run_yielded() {
         if (auto* slot = find(key)) slot->handler->on_wake(key);
         run_resumed();
     }
+}
+
+// What the next event's handler looks at first is on its way while this one's works.
+void EventLoop::prefetch(const IoEvent& event) const {
+    const auto index = index_of(event.key);
+    if (index >= slots_.size()) return;
+    // An address and no more: the handler may be gone.
+    const auto handler = reinterpret_cast<std::uintptr_t>(slots_[index]->handler);
+    for (std::size_t line = 0; line < prefetched_lines; ++line)
+        __builtin_prefetch(reinterpret_cast<const void*>(handler + line * 64));
 }
 
 void EventLoop::dispatch(const IoEvent& event) {

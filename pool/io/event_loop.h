@@ -53,8 +53,8 @@ public:
     std::uint64_t key() const { return key_; }
 
     // As Transport::read and write, without a system call when readiness is known to be missing.
-    IoResult read(std::span<std::byte> buffer);
-    IoResult write(Bytes bytes);
+    [[gnu::hot]] IoResult read(std::span<std::byte> buffer);
+    [[gnu::hot]] IoResult write(Bytes bytes);
     bool may_read() const;
     // The peer has closed; what it sent before may still be unread.
     bool hung_up() const;
@@ -103,6 +103,8 @@ class EventLoop {
 public:
     // What one recv takes at most.
     static constexpr std::size_t buffer_size = 64 * 1024;
+    // Lines of the cache.
+    static constexpr std::size_t prefetched_lines = 6;
 
     explicit EventLoop(std::unique_ptr<IoBackend> backend);
     EventLoop(const EventLoop&) = delete;
@@ -112,7 +114,7 @@ public:
     // Runs until stop(). The thread that calls it is the loop's thread.
     void run();
     // One round: posted work, one wait (not blocking if `block` is false), events, timers.
-    void run_once(bool block);
+    [[gnu::hot]] void run_once(bool block);
     // Any thread.
     void stop();
     // Any thread: runs `work` on the loop's thread, in order of posting.
@@ -160,14 +162,15 @@ private:
 
     static std::size_t index_of(std::uint64_t key) { return key & 0xffffffU; }
 
-    Slot* find(std::uint64_t key);
+    [[gnu::hot]] Slot* find(std::uint64_t key);
     void free_slot(std::uint64_t key);
-    void run_mailbox();
+    [[gnu::hot]] void run_mailbox();
     void free_stolen();
-    void run_resumed();
+    [[gnu::hot]] void run_resumed();
     void run_yielded();
-    void dispatch(const IoEvent& event);
-    std::optional<Duration> wait_limit(bool block) const;
+    [[gnu::hot]] void dispatch(const IoEvent& event);
+    void prefetch(const IoEvent& event) const;
+    [[gnu::hot]] std::optional<Duration> wait_limit(bool block) const;
 
     const unsigned number_;
     std::unique_ptr<IoBackend> backend_;
