@@ -146,7 +146,7 @@ private:
     asio::signal_set signals_;
     asio::steady_timer shutdown_timer_;
     asio::steady_timer stats_timer_;
-    // Which worker has which session; clients() without those that ended.
+    // Which worker has which session; ended ones among them until they are forgotten.
     std::map<std::uint64_t, unsigned> clients_;
     EndedSessions ended_;
     std::set<std::string> disabled_;

@@ -206,8 +206,10 @@ void ClientSession::on_error(
             server_doomed_ = true;
         }
     }
-    // PostgreSQL cannot read the text either: nothing of it was run.
-    if (pin_by_syntax_ && step.about && step.about->reply == Reply::forward &&
+    // PostgreSQL cannot read the text either. It reads all of it before it runs any: had something
+    // run, it would have been answered.
+    if (pin_by_syntax_ && !forwarded_in_group_ && step.about &&
+        step.about->reply == Reply::forward &&
         response.code == protocol::sqlstate::syntax_error.text() &&
         response.routine == "scanner_yyerror" && !response.within) {
         pin_by_syntax_ = false;

@@ -354,6 +354,14 @@ TEST_CASE("Lease: a text that PostgreSQL cannot read either does not keep the se
             .client_receives(inner, be::ready())
             .pool_has(1, 0, 0);
     }
+    SUBCASE("it can, and a later statement of the text has a syntax error in its body") {
+        const auto row = be::row("") + be::complete("SELECT 1");
+        script.client_sends(fe::query("select pg_advisory_lock(1); newer syntax; create ..."))
+            .server_receives(fe::query("select pg_advisory_lock(1); newer syntax; create ..."))
+            .server_replies(row, syntax, be::ready())
+            .client_receives(row, syntax, be::ready())
+            .pool_has(1, 0, 0);
+    }
     SUBCASE("it was kept before") {
         script.client_sends(fe::query("load 'x'"))
             .server_receives(fe::query("load 'x'"))
