@@ -90,6 +90,19 @@ public:
     void detach();
     // Makes the parameters that PostgreSQL reported the server's own; for a new value of one.
     void report_parameter(std::string_view name, std::string_view value);
+
+    // Holder: a client with these parameters needs nothing set or reset here.
+    bool fits(const protocol::ParameterSetRef& client) const {
+        if (!uncertain.empty()) return false;
+        return parameters == client || (client == fit_client_ && parameters == fit_own_);
+    }
+
+    // Holder: a comparison has shown that they differ in nothing that can be changed.
+    void remember_fit(const protocol::ParameterSetRef& client) {
+        fit_client_ = client;
+        fit_own_ = parameters;
+    }
+
     // Adds a name to `uncertain` if it is not there.
     void make_uncertain(std::string_view name);
 
@@ -139,6 +152,8 @@ public:
     bool read_while_idle();
 
 private:
+    protocol::ParameterSetRef fit_client_;
+    protocol::ParameterSetRef fit_own_;
     ServerPool* pool_;
     ServerIdentity identity_;
     std::uint64_t id_;

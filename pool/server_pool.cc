@@ -320,12 +320,18 @@ bool ServerPool::more_might_open() const {
 }
 
 ServerConnection* ServerPool::pick_idle(unsigned worker, const protocol::ParameterSetRef& wish) {
+    // One that needs nothing; else one on which others have not left names of custom settings.
     const auto from_list = [&](IdleList& list) -> ServerConnection* {
         int looked_at = 0;
+        ServerConnection* clean = nullptr;
         for (auto& server : list) {
             if (server.parameters == wish && server.uncertain.empty()) return &server;
+            if (clean == nullptr && !protocol::has_foreign_custom(*server.parameters, *wish)) {
+                clean = &server;
+            }
             if (++looked_at == settings_search_depth) break;
         }
+        if (clean != nullptr) return clean;
         return list.empty() ? nullptr : &list.front();
     };
     if (auto* server = from_list(idle_[worker])) return server;

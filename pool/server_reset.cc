@@ -111,19 +111,35 @@ private:
     void note_done(std::string_view tag) {
         if (tag == "DISCARD ALL" || tag == "DEALLOCATE ALL") server_.prepared.keep_only({});
         if (tag == "DISCARD ALL" || tag == "DISCARD SEQUENCES") server_.sequence_user = 0;
-        if (tag == "DISCARD ALL" || tag == "RESET") forget_settings();
+        if (tag == "DISCARD ALL") forget_settings();
+        if (tag == "RESET") doubt_settings();
     }
 
+    // All are as in a fresh session, but for the names of custom ones, which nothing removes.
     void forget_settings() {
-        std::vector<protocol::Parameter> reported;
+        std::vector<protocol::Parameter> left;
         for (const auto& parameter : server_.parameters->parameters()) {
             if (parameter.reported) {
-                reported.push_back(parameter);
-            } else {
-                server_.make_uncertain(parameter.name);
+                left.push_back(parameter);
+            } else if (protocol::is_custom_parameter(parameter.name)) {
+                left.push_back({parameter.name, "", false, true});
             }
         }
-        server_.parameters = protocol::ParameterSet::make(std::move(reported));
+        for (const auto& name : std::exchange(server_.uncertain, {})) {
+            if (!protocol::is_custom_parameter(name)) continue;
+            std::erase_if(left, [&](const protocol::Parameter& parameter) {
+                return protocol::same_parameter_name(parameter.name, name);
+            });
+            left.push_back({name, "", false, true});
+        }
+        server_.parameters = protocol::ParameterSet::make(std::move(left));
+    }
+
+    // RESET of which?
+    void doubt_settings() {
+        for (const auto& parameter : server_.parameters->parameters()) {
+            if (!parameter.reported) server_.make_uncertain(parameter.name);
+        }
     }
 
     bool flush() {

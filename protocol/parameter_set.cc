@@ -37,20 +37,9 @@ std::size_t hash_of(const std::vector<Parameter>& parameters) {
         mix(std::hash<std::string>{}(parameter.name));
         mix(std::hash<std::string>{}(parameter.value));
         mix(parameter.reported ? 1 : 2);
+        mix(parameter.is_default ? 3 : 4);
     }
     return hash;
-}
-
-bool equal(const std::vector<Parameter>& a, const std::vector<Parameter>& b) {
-    return std::equal(
-        a.begin(),
-        a.end(),
-        b.begin(),
-        b.end(),
-        [](const Parameter& x, const Parameter& y) {
-            return x.reported == y.reported && x.name == y.name && x.value == y.value;
-        }
-    );
 }
 
 // All sets in use. Changed only when some session's parameters change, so one lock is enough.
@@ -65,24 +54,6 @@ Interned& interned() {
     return instance;
 }
 
-// GUC_LIST_QUOTE: lists of identifiers, each quoted by itself (guc.c, variables_list).
-constexpr std::array<std::string_view, 6> identifier_lists{
-    "search_path",
-    "temp_tablespaces",
-    "session_preload_libraries",
-    "shared_preload_libraries",
-    "local_preload_libraries",
-    "unix_socket_directories",
-};
-
-bool is_identifier_list(std::string_view name) {
-    return std::any_of(
-        identifier_lists.begin(),
-        identifier_lists.end(),
-        [&](std::string_view list) { return same_parameter_name(list, name); }
-    );
-}
-
 }  // namespace
 
 bool same_parameter_name(std::string_view a, std::string_view b) {
@@ -90,16 +61,32 @@ bool same_parameter_name(std::string_view a, std::string_view b) {
 }
 
 bool is_server_fact(std::string_view name) {
-    static constexpr std::array<std::string_view, 6> facts{
+    static constexpr std::array<std::string_view, 4> facts{
         "server_version",
         "server_encoding",
         "integer_datetimes",
-        "is_superuser",
         "in_hot_standby",
-        "session_authorization",
     };
     return std::any_of(facts.begin(), facts.end(), [&](std::string_view fact) {
         return same_parameter_name(fact, name);
+    });
+}
+
+bool is_custom_parameter(std::string_view name) {
+    return name.find('.') != std::string_view::npos;
+}
+
+bool has_foreign_custom(const ParameterSet& server, const ParameterSet& client) {
+    if (!server.has_custom()) return false;
+    const auto& all = server.parameters();
+    return std::any_of(all.begin(), all.end(), [&](const Parameter& parameter) {
+        return is_custom_parameter(parameter.name) && client.find(parameter.name) == nullptr;
+    });
+}
+
+ParameterSet::ParameterSet(std::vector<Parameter> parameters) : parameters_(std::move(parameters)) {
+    has_custom_ = std::any_of(parameters_.begin(), parameters_.end(), [](const Parameter& p) {
+        return is_custom_parameter(p.name);
     });
 }
 
@@ -133,7 +120,7 @@ ParameterSetRef ParameterSet::make(std::vector<Parameter> parameters) {
     const std::lock_guard lock(all.mutex);
     const auto [first, last] = all.sets.equal_range(hash);
     for (auto it = first; it != last; ++it) {
-        if (auto set = it->second.lock(); set && equal(set->parameters_, parameters)) return set;
+        if (auto set = it->second.lock(); set && set->parameters_ == parameters) return set;
     }
     if (all.sets.size() >= all.sweep_at) {
         std::erase_if(all.sets, [](const auto& entry) { return entry.second.expired(); });
@@ -146,7 +133,8 @@ ParameterSetRef ParameterSet::make(std::vector<Parameter> parameters) {
 
 ParameterSetRef ParameterSet::with(const ParameterSetRef& set, Parameter parameter) {
     const auto* old = set->find(parameter.name);
-    if (old != nullptr && old->value == parameter.value && old->reported == parameter.reported) {
+    if (old != nullptr && old->value == parameter.value && old->reported == parameter.reported &&
+        old->is_default == parameter.is_default) {
         return set;
     }
     auto parameters = set->parameters_;
@@ -165,141 +153,6 @@ ParameterSetRef ParameterSet::without(const ParameterSetRef& set, std::string_vi
         return same_parameter_name(p.name, name);
     });
     return make(std::move(parameters));
-}
-
-std::string quote_literal(std::string_view text) {
-    std::string out;
-    out.reserve(text.size() + 3);
-    if (text.find('\\') != std::string_view::npos) out.push_back('E');
-    out.push_back('\'');
-    for (const char c : text) {
-        if (c == '\'' || c == '\\') out.push_back(c);
-        out.push_back(c);
-    }
-    out.push_back('\'');
-    return out;
-}
-
-std::string quote_identifier(std::string_view name) {
-    std::string out = "\"";
-    for (const char c : name) {
-        if (c == '"') out.push_back(c);
-        out.push_back(c);
-    }
-    out.push_back('"');
-    return out;
-}
-
-std::vector<std::string> split_identifiers(std::string_view list, bool& valid) {
-    std::vector<std::string> names;
-    const auto is_space = [](char c) {
-        return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
-    };
-    std::size_t at = 0;
-    const auto skip_space = [&] {
-        while (at < list.size() && is_space(list[at]))
-            ++at;
-    };
-    valid = true;
-    skip_space();
-    if (at == list.size()) return names;
-    for (;;) {
-        std::string name;
-        if (at < list.size() && list[at] == '"') {
-            ++at;
-            for (;; ++at) {
-                if (at == list.size()) return valid = false, names;
-                if (list[at] == '"') {
-                    ++at;
-                    if (at == list.size() || list[at] != '"') break;
-                }
-                name.push_back(list[at]);
-            }
-        } else {
-            while (at < list.size() && list[at] != ',' && !is_space(list[at])) {
-                name.push_back(lower(list[at++]));
-            }
-            if (name.empty()) return valid = false, names;
-        }
-        names.push_back(std::move(name));
-        skip_space();
-        if (at == list.size()) return names;
-        if (list[at] != ',') return valid = false, names;
-        ++at;
-        skip_space();
-    }
-}
-
-namespace {
-
-// A custom name has parts that are quoted one by one: "app"."tenant".
-std::string quoted_parameter(std::string_view name) {
-    std::string out;
-    std::size_t from = 0;
-    for (;;) {
-        const auto dot = name.find('.', from);
-        out += quote_identifier(name.substr(from, dot - from));
-        if (dot == std::string_view::npos) return out;
-        out.push_back('.');
-        from = dot + 1;
-    }
-}
-
-}  // namespace
-
-std::string set_statement(std::string_view name, std::string_view value) {
-    auto out = "SET " + quoted_parameter(name) + " TO ";
-    if (!is_identifier_list(name)) return out + quote_literal(value);
-    bool valid = false;
-    const auto names = split_identifiers(value, valid);
-    if (!valid || names.empty()) {
-        // SET would take it for one name; set_config takes the text as the start-up packet does,
-        // and refuses what is no list.
-        return "SELECT pg_catalog.set_config(" + quote_literal(name) + ", " + quote_literal(value) +
-               ", false)";
-    }
-    for (std::size_t i = 0; i < names.size(); ++i) {
-        if (i > 0) out += ", ";
-        out += quote_literal(names[i]);
-    }
-    return out;
-}
-
-std::vector<std::string> statements_between(
-    const ParameterSet& server,
-    const ParameterSet& client,
-    const std::vector<std::string>& uncertain,
-    std::vector<std::string>& changed_names
-) {
-    const auto is_uncertain = [&](std::string_view name) {
-        return std::any_of(uncertain.begin(), uncertain.end(), [&](const std::string& other) {
-            return same_parameter_name(other, name);
-        });
-    };
-    std::vector<std::string> statements;
-    const auto reset = [&](std::string_view name) {
-        changed_names.emplace_back(name);
-        statements.push_back("RESET " + quoted_parameter(name));
-    };
-    for (const auto& parameter : server.parameters()) {
-        if (!parameter.reported && client.find(parameter.name) == nullptr &&
-            !is_uncertain(parameter.name)) {
-            reset(parameter.name);
-        }
-    }
-    for (const auto& name : uncertain) {
-        if (client.find(name) == nullptr) reset(name);
-    }
-    for (const auto& parameter : client.parameters()) {
-        const auto* on_server = server.find(parameter.name);
-        const bool same = on_server != nullptr && on_server->value == parameter.value;
-        if (same && !is_uncertain(parameter.name)) continue;
-        // What this server does not report it may not know (an older version).
-        if (on_server == nullptr && parameter.reported) continue;
-        changed_names.push_back(parameter.name);
-        statements.push_back(set_statement(parameter.name, parameter.value));
-    }
-    return statements;
 }
 
 }  // namespace weir::protocol

@@ -19,6 +19,11 @@ struct Parameter {
     std::string value;
     // PostgreSQL reports it by ParameterStatus (GUC_REPORT); otherwise it was set by us.
     bool reported = false;
+    // A custom parameter as RESET leaves it: its name is known to the session, its value (empty
+    // here) is not what a session says that has never heard of it.
+    bool is_default = false;
+
+    bool operator==(const Parameter&) const = default;
 };
 
 class ParameterSet {
@@ -29,6 +34,9 @@ public:
     // Value of a parameter, empty if it is not in the set.
     std::string_view value(std::string_view name) const;
 
+    // There are custom parameters in it.
+    bool has_custom() const { return has_custom_; }
+
     // The set with no parameter.
     static ParameterSetRef none();
     // `set` with one parameter added or changed. Any thread.
@@ -37,32 +45,20 @@ public:
     static ParameterSetRef make(std::vector<Parameter> parameters);
 
 private:
-    explicit ParameterSet(std::vector<Parameter> parameters) : parameters_(std::move(parameters)) {}
+    explicit ParameterSet(std::vector<Parameter> parameters);
 
     std::vector<Parameter> parameters_;  // by name, without case
+    bool has_custom_ = false;
 };
 
 // Names that PostgreSQL reports but nobody can SET: they are the server's, not the session's.
 bool is_server_fact(std::string_view parameter_name);
 // ASCII case-insensitive equality, as guc_name_compare.
 bool same_parameter_name(std::string_view a, std::string_view b);
-
-// What has to be done on a server that has `server` to serve a client that has `client`:
-// SET or RESET statements, one per element; `changed_names` gets the names in the same order.
-// `uncertain` names are always set or reset.
-std::vector<std::string> statements_between(
-    const ParameterSet& server,
-    const ParameterSet& client,
-    const std::vector<std::string>& uncertain,
-    std::vector<std::string>& changed_names
-);
-// `SET name TO value`, or the same by set_config, with both quoted so that nothing in them can be
-// executed.
-std::string set_statement(std::string_view name, std::string_view value);
-// A string constant that means `text` whatever standard_conforming_strings is.
-std::string quote_literal(std::string_view text);
-std::string quote_identifier(std::string_view name);
-// Splits a list of identifiers as SplitIdentifierString does; nothing if it is not one.
-std::vector<std::string> split_identifiers(std::string_view list, bool& valid);
+// Of two parts ("app.tenant"): PostgreSQL makes a placeholder for it that nothing removes, so a
+// session that has seen the name answers current_setting(name, true) with '' instead of NULL.
+bool is_custom_parameter(std::string_view name);
+// `server` has seen custom names that `client` has not.
+bool has_foreign_custom(const ParameterSet& server, const ParameterSet& client);
 
 }  // namespace weir::protocol

@@ -140,18 +140,15 @@ std::size_t ClientSession::take_group(const Group& group) {
     if (canceled_ || prelude_error_) return refuse_group(group);
     pin_by_syntax_ = pin_ == router::PinReason::none &&
                      needs.pin == router::PinReason::unparsable && needs.texts == 1;
-    if (needs.pin != router::PinReason::none) pin(needs.pin, needs.pin_detail);
+    if (needs.pins != 0) pin(needs);
     if (!send_prelude(needs)) return 0;
-    resetting_settings_ |= needs.reset_all;
-    if (!needs.resets.empty()) {
-        resetting_names_.insert(resetting_names_.end(), needs.resets.begin(), needs.resets.end());
-    }
     group_deallocates_ = needs.deallocates;
-    if (!needs.follows.empty() && !keeps_server()) {
-        followed_.insert(followed_.end(), needs.follows.begin(), needs.follows.end());
-    }
+    if (needs.noteworthy) note_changes(needs);
     forwarded_in_group_ = false;
+    const bool was_idle =
+        server_->status == protocol::TransactionStatus::idle && !group_open_ && !begin_sent_;
     send_group(group);
+    if (!touched_.empty() && may_ask_behind(needs, group, was_idle)) send_inquiry();
     write_to_server();
     return taken(group);
 }

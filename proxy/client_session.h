@@ -11,12 +11,14 @@
 //   local_answers.cc       answers without a server  server_lease.cc      getting a server
 //   group_sender.cc        groups to the server      group_statements.cc  prepared statements
 //   server_replies.cc      replies to the client     session_parameters.cc  settings
+//   session_state.cc       what transactions leave behind
 //   session_timers.cc      deadlines
 #pragma once
 
 #include "protocol/backend_messages.h"
 #include "protocol/message.h"
 #include "proxy/pool_entry.h"
+#include "proxy/state_inquiry.h"
 #include "proxy/worker.h"
 #include "router/statement.h"
 
@@ -92,23 +94,37 @@ public:
 private:
     enum class Phase : std::uint8_t { welcoming, serving, ended };
 
+    // Settings that go back to what they were when the session began.
+    struct Resets {
+        std::vector<std::string> names;
+        bool all = false;       // RESET ALL
+        bool identity = false;  // DISCARD ALL: role and session_authorization, too
+
+        bool none() const { return names.empty() && !all; }
+    };
+
     // What one group of messages needs.
     struct Plan {
-        router::PinReason pin = router::PinReason::none;
+        PinSet pins = 0;
+        router::PinReason pin = router::PinReason::none;  // the first of them
         std::string pin_detail;
         bool needs_server = false;
         bool own_sync_for_settings = false;
         bool reads_sequences = false;
         bool may_advance_sequences = false;
-        bool reset_all = false;
         bool ends_transaction = false;
         bool deallocates = false;  // DEALLOCATE of one name is among its texts
-        std::vector<std::string> resets;
         bool begins_transaction = false;
+        // State that pins may be gone after it: DROP, DEALLOCATE, unlocking ...
+        bool frees_state = false;
+        // Nothing that a request behind it could get in the way of: no COPY.
+        bool short_and_known = false;
+        bool noteworthy = false;  // touches, resets or frees_state
         // The group's own Parse messages: name and text.
         boost::container::small_vector<std::pair<std::string_view, std::string_view>, 4> parsed;
-        // Settings that hold if the group does: SET outside of a block.
-        std::vector<protocol::Parameter> follows;
+        // Settings that may have another value when the transaction has ended.
+        std::vector<std::string> touches;
+        Resets resets;
         std::size_t texts = 0;  // whose effects were looked at
         bool only_parse_and_close = true;
         // The group is one Query with one statement of this kind.
@@ -128,8 +144,11 @@ private:
     // Tags of requests of ours, by which their failure is recognised.
     static constexpr std::uint32_t injected_begin = 1;
     static constexpr std::uint32_t injected_discard = 2;
-    // Of a Parse that fails on purpose: no statement has this number.
-    static constexpr std::uint32_t failing_parse = ~std::uint32_t{0};
+    // ... and by which the answers to what is asked about the session are.
+    static constexpr std::uint32_t state_inquiry = 3;
+    // Of a Parse that fails on purpose, or a DEALLOCATE of a name that SQL has given: none of our
+    // statements has this number.
+    static constexpr std::uint32_t no_statement = ~std::uint32_t{0};
 
     // --- client_session.cc ---
     [[gnu::hot]] void advance();
@@ -170,6 +189,7 @@ private:
         const protocol::Error& error, pool::CloseReason reason, bool gone
     );
     [[gnu::cold]] void pin(router::PinReason reason, std::string_view detail);
+    [[gnu::cold]] void pin(const Plan& plan);
 
     // --- session_welcome.cc ---
     [[gnu::cold]] void prepare_welcome();
@@ -197,14 +217,16 @@ private:
     [[gnu::hot]] bool answer_locally(const Group& group, const Plan& plan);
     bool answer_query_locally(const Group& group, const Plan& plan);
     void answer_parse_and_close(const Group& group);
+    [[gnu::cold]] void discard_settings();
     [[gnu::cold]] void fail_group(const Group& group, const protocol::Error& error);
 
     // --- group_plan.cc ---
     [[gnu::hot]] Plan plan(const Group& group);
     [[gnu::cold]] Plan plan_large(const Group& group);
     [[gnu::hot]] const router::StatementPtr& plan_text(std::string_view text, Plan& plan);
-    bool may_follow(const router::Statement& statement) const;
-    void plan_settings(const router::Statement& statement, Plan& plan) const;
+    [[gnu::cold]] void plan_settings(const router::Statement& statement, Plan& plan);
+    [[gnu::cold]] PinSet plan_sql_prepared(const router::StatementPtr& statement, Plan& plan);
+    [[gnu::cold]] bool may_be_temporary(const router::Statement& statement) const;
     [[gnu::hot]] void plan_message(const protocol::MessageView& message, Plan& plan);
     void plan_parse(const protocol::MessageView& message, Plan& plan);
     void plan_bind(const protocol::MessageView& message, Plan& plan);
@@ -242,6 +264,7 @@ private:
     [[gnu::cold]] void evict_statements();
     protocol::StatementRef deallocated_by(std::string_view text);
     [[gnu::cold]] bool send_deallocate(std::string_view text);
+    [[gnu::cold]] bool deallocates_another(std::string_view text);
     [[gnu::cold]] bool send_parse_of_deallocate(std::string_view text);
     [[gnu::hot]] void name_settled(const protocol::Expected& expected);
     [[gnu::cold]] void all_names_dropped();
@@ -251,6 +274,7 @@ private:
     // --- server_replies.cc ---
     [[gnu::hot]] std::size_t process_replies(Bytes bytes);
     [[gnu::hot]] void on_message(const protocol::MessageView& message);
+    static bool is_answer(const protocol::ExpectedReplies::Step& step);
     [[gnu::cold]] void on_error(
         const protocol::MessageView& message, const protocol::ExpectedReplies::Step& step
     );
@@ -283,9 +307,23 @@ private:
     void tell_parameter(std::string_view name, std::string_view value);
     void tell_unreported();
     void settle_injected();
-    void settle_followed();
-    [[gnu::cold]] void settle_resets();
     void forget_injected();
+
+    // --- session_state.cc ---
+    [[gnu::cold]] void note_changes(const Plan& plan);
+    [[gnu::cold]] void touch(std::string_view name);
+    [[gnu::cold]] bool is_touched(std::string_view name) const;
+    [[gnu::cold]] bool may_ask_behind(const Plan& plan, const Group& group, bool was_idle) const;
+    [[gnu::cold]] bool asks_state() const;
+    [[gnu::cold]] void send_inquiry();
+    [[gnu::cold]] void take_answer(const protocol::MessageView& message);
+    bool only_inquiry_owed() const;
+    [[gnu::cold]] void forget_rolled_back();
+    [[gnu::cold]] void settle_inquiry();
+    [[gnu::cold]] void settle_value(const std::string& name, std::optional<std::string>& value);
+    [[gnu::cold]] void unpin(PinSet gone);
+    [[gnu::cold]] void settle_resets();
+    [[gnu::cold]] void settle_reset(const std::string& name, bool by_name);
 
     // Changes of names by messages under way, oldest first; undone when those fail.
     struct NameChange {
@@ -315,7 +353,10 @@ private:
     bool own_failed_ = false;          // the last error was about a message of ours
     bool sync_owed_ = false;           // an injected message failed before a Query: Sync for it
     bool lease_fresh_ = false;         // nothing was sent to this server since it was lent
-    bool resetting_settings_ = false;  // RESET ALL is under way
+    bool state_may_be_gone_ = false;   // what pins is to be asked for
+    bool settings_stay_here_ = false;  // some cannot be carried: the pin is for good
+    bool temp_search_path_ = false;    // pg_temp may be in search_path in this transaction
+    bool unit_committed_ = false;      // a COMMIT since the server was in sync and idle
     bool checking_ = false;            // the check query is under way
     bool server_doomed_ = false;       // not fit for others: closed when it would be given back
     bool begin_sent_ = false;          // the group's BEGIN was deferred until now
@@ -336,7 +377,8 @@ private:
     bool wait_noticed_ = false;
     bool stream_discard_ = false;  // what stream_left_ counts is thrown away
     bool reply_swallowed_ = false;
-    router::PinReason pin_ = router::PinReason::none;
+    router::PinReason pin_ = router::PinReason::none;  // the first of pins_
+    PinSet pins_ = 0;
 
     std::string input_;              // read and not yet used
     std::string output_;             // to the client, not taken yet
@@ -353,9 +395,10 @@ private:
     std::string retained_group_;  // what was sent, while it may have to be sent again
     std::vector<std::pair<std::string, std::string>> reported_;  // ParameterStatus until Ready
     std::vector<std::string> injected_;                          // names set by us in this unit
-    std::vector<protocol::Parameter> followed_;                  // set by the client in this unit
-    std::size_t sets_done_ = 0;                                  // ... so many SETs were answered
-    std::vector<std::string> resetting_names_;                   // RESET of these is under way
+    std::vector<std::string> touched_;                           // may have another value now
+    std::vector<std::string> touched_at_end_;                    // ... behind a COMMIT or ROLLBACK
+    Resets resets_;                                              // under way
+    std::unique_ptr<StateInquiry> inquiry_;                      // sent, not yet settled
     std::vector<NameChange> name_changes_;
     std::size_t names_settled_ = 0;
 
@@ -376,8 +419,14 @@ private:
     std::unique_ptr<protocol::ClientStatements> statements_;
     protocol::ParameterSetRef startup_parameters_ = protocol::ParameterSet::none();
     protocol::ParameterSetRef unit_parameters_;  // as they were when settings were injected
+    std::optional<StateAnswer> answer_;          // to inquiry_
+    // PREPAREs of SQL since the pin for the first of them, for what EXECUTE of their names does.
+    std::vector<router::StatementPtr> sql_prepared_;
     std::string scope_;
     protocol::ParameterSetRef scope_for_;
+    // Counts what changes the meaning of texts and is not in parameters_ (yet); 0 = nothing does.
+    std::uint64_t scope_mark_ = 0;
+    std::uint64_t next_scope_mark_ = 1;
     SessionStart start_;
 };
 

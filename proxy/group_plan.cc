@@ -42,11 +42,56 @@ bool is_large_object_function(std::uint32_t oid) {
            large_object_functions.end();
 }
 
-// Settings that are more than a value, or that are no session's.
-bool has_own_rules(std::string_view name) {
-    return name == "role" || name == "session_authorization" || name == "seed" ||
-           name.starts_with("transaction_");
+// Nothing that outlives its transaction can be gone after it, other than by its failing.
+bool frees_nothing(StatementKind kind) {
+    switch (kind) {
+        case StatementKind::empty:
+        case StatementKind::select:
+        case StatementKind::insert:
+        case StatementKind::update:
+        case StatementKind::delete_:
+        case StatementKind::merge:
+        case StatementKind::begin:
+        case StatementKind::commit:
+        case StatementKind::savepoint:
+        case StatementKind::release:
+        case StatementKind::set:
+        case StatementKind::show:
+        case StatementKind::prepare:
+        case StatementKind::execute:
+        case StatementKind::declare_cursor:
+        case StatementKind::fetch:
+        case StatementKind::explain:
+        case StatementKind::listen:
+        case StatementKind::lock:
+        case StatementKind::copy_in:
+        case StatementKind::copy_out:
+        case StatementKind::notify:
+            return true;
+        default:
+            return false;
+    }
 }
+
+bool frees_state(const router::Statement& statement) {
+    return statement.unlocks_advisory ||
+           !std::all_of(statement.kinds.begin(), statement.kinds.end(), frees_nothing);
+}
+
+// A text of this kind needs nothing more from the client, and is not refused with others.
+bool is_short(const router::Statement& statement) {
+    if (!statement.is_single() || statement.not_in_pipeline) return false;
+    const auto kind = statement.kind();
+    return kind == StatementKind::set || kind == StatementKind::reset ||
+           kind == StatementKind::select || kind == StatementKind::commit ||
+           kind == StatementKind::rollback;
+}
+
+// PREPARE and EXECUTE of SQL.
+constexpr PinSet by_sql_names =
+    pin_bit(router::PinReason::sql_prepare) | pin_bit(router::PinReason::sql_execute);
+// So many PREPAREs are remembered for what EXECUTE of their names does.
+constexpr std::size_t sql_prepared_limit = 200;
 
 // Worth looking at its tree: it may begin with this word, or with a comment.
 bool may_be_deallocate(std::string_view text) {
@@ -71,8 +116,15 @@ std::string_view ClientSession::statement_scope() {
         scope_for_ = parameters_;
         scope_ = pool_.name().database;
         scope_.append(1, '\0').append(pool_.name().user);
+        // What is this client's alone for now: temporary objects, a setting not yet known.
+        const bool own = scope_mark_ != 0 || (pins_ & pin_bit(router::PinReason::temp_object)) != 0;
+        if (own) {
+            scope_.append(1, '\0').append(std::to_string(start_.id));
+            scope_.append(1, '.').append(std::to_string(scope_mark_));
+        }
         for (const auto& parameter : parameters_->parameters()) {
             if (protocol::same_parameter_name(parameter.name, "application_name")) continue;
+            if (protocol::is_custom_parameter(parameter.name)) continue;
             scope_.append(1, '\0').append(parameter.name);
             scope_.append(1, '\0').append(parameter.value);
         }
@@ -98,12 +150,6 @@ ClientSession::Plan ClientSession::plan(const Group& group) {
     });
     // A Query behind other messages is no lone one.
     if (messages != 1) plan.lone_query.reset();
-    // Where a block begins or ends in the group, one answer does not tell what became of a SET.
-    const bool block = plan.begins_transaction || plan.ends_transaction;
-    if (!plan.follows.empty() && block && plan.pin == router::PinReason::none) {
-        plan.pin = router::PinReason::set_setting;
-        plan.pin_detail = plan.follows.front().name;
-    }
     return plan;
 }
 
@@ -121,6 +167,7 @@ ClientSession::Plan ClientSession::plan_large(const Group& group) {
     plan.reads_sequences = true;
     plan.may_advance_sequences = true;
     plan.pin = router::PinReason::too_long;
+    plan.pins = pin_bit(plan.pin);
     return plan;
 }
 
@@ -152,6 +199,7 @@ void ClientSession::plan_message(const protocol::MessageView& message, Plan& pla
             plan.needs_server = true;
             if (!is_large_object_function(protocol::FieldCursor(message.body).u32())) {
                 plan.pin = router::PinReason::unknown_function;
+                plan.pins |= pin_bit(plan.pin);
                 plan.pin_detail = "FunctionCall";
             }
             return;
@@ -179,7 +227,8 @@ void ClientSession::plan_parse(const protocol::MessageView& message, Plan& plan)
     const bool taken = !parse->name.empty() && is_taken(parse->name, plan);
     plan.parsed.emplace_back(parse->name, parse->text);
     if (limits_->max_prepared_statements == 0 && !parse->name.empty()) {
-        plan.pin = router::PinReason::sql_prepare;
+        plan.pin = router::PinReason::protocol_prepare;
+        plan.pins |= pin_bit(plan.pin);
         plan.pin_detail = "max_prepared_statements = 0";
     }
     // For a name that is taken PostgreSQL says 42P05.
@@ -227,20 +276,29 @@ const router::StatementPtr& ClientSession::plan_text(std::string_view text, Plan
     const auto& known = knowledge_of(text);
     const auto& statement = *known;
     ++plan.texts;
-    const bool followed = may_follow(statement);
-    const auto reason = router::pin_reason(statement, [&](std::string_view name) {
-        const auto* parameter = parameters_->find(name);
-        return followed || (parameter != nullptr && parameter->reported);
-    });
-    if (plan.pin == router::PinReason::none && reason != router::PinReason::none) {
-        plan.pin = reason;
-        plan.pin_detail = statement.pin_detail;
+    if (statement.pin != router::PinReason::none) {
+        const PinSet pins = statement.pins.to_ullong();
+        plan.pins |= (pins & by_sql_names) != 0 ? plan_sql_prepared(known, plan) : pins;
+        if (plan.pin == router::PinReason::none) {
+            plan.pin = statement.pin;
+            plan.pin_detail = statement.pin_detail;
+        }
     }
+    if (statement.creates_relation && may_be_temporary(statement)) {
+        plan.pins |= pin_bit(router::PinReason::temp_object);
+        if (plan.pin == router::PinReason::none) plan.pin = router::PinReason::temp_object;
+    }
+    if (pins_ != 0 && frees_state(statement)) plan.noteworthy = plan.frees_state = true;
     if (!statement.settings.empty()) plan_settings(statement, plan);
     plan.own_sync_for_settings |= statement.not_in_pipeline || !statement.parsed;
     plan.reads_sequences |= statement.reads_sequence_state;
     plan.may_advance_sequences |= statement.may_advance_sequence;
-    plan.reset_all |= statement.reset_all;
+    if (statement.reset_all) {
+        plan.noteworthy = plan.resets.all = true;
+        plan.resets.identity |= statement.discard_all;
+    }
+    if (statement.temp_search_path) temp_search_path_ = true;
+    plan.short_and_known = is_short(statement);
     plan.begins_transaction |= statement.contains(StatementKind::begin);
     plan.ends_transaction |=
         statement.contains(StatementKind::rollback) || statement.contains(StatementKind::commit);
@@ -248,32 +306,54 @@ const router::StatementPtr& ClientSession::plan_text(std::string_view text, Plan
     return known;
 }
 
-// A lone SET outside of a block: its answer tells whether it holds. A custom setting cannot be
-// taken back so that nobody sees it was there.
-bool ClientSession::may_follow(const router::Statement& statement) const {
-    if (keeps_server() || !statement.is_single() || statement.kind() != StatementKind::set ||
-        statement.settings.size() != 1) {
-        return false;
+// PREPARE has been walked with the statement in it; EXECUTE of its name does what that does.
+PinSet ClientSession::plan_sql_prepared(const router::StatementPtr& statement, Plan& plan) {
+    const PinSet pins = statement->pins.to_ullong();
+    if (statement->contains(StatementKind::prepare) && sql_prepared_.size() < sql_prepared_limit) {
+        const auto same = std::find(sql_prepared_.begin(), sql_prepared_.end(), statement);
+        if (same == sql_prepared_.end()) sql_prepared_.push_back(statement);
     }
-    if (in_transaction_ || group_open_ || !deferred_begin_.empty()) return false;
-    const auto& change = statement.settings.front();
-    return change.action == router::SettingChange::Action::set && change.value &&
-           !change.is_local && !change.by_function && change.name.find('.') == std::string::npos &&
-           !has_own_rules(change.name);
+    if (!statement->is_single() || statement->kind() != StatementKind::execute) return pins;
+    PinSet prepared_pins = 0;
+    for (const auto& prepared : sql_prepared_) {
+        if (!prepared->is_single() || prepared->name != statement->name) continue;
+        prepared_pins |= prepared->pins.to_ullong();
+        if (!prepared->settings.empty()) plan_settings(*prepared, plan);
+        plan.reads_sequences |= prepared->reads_sequence_state;
+        if (prepared->unlocks_advisory) plan.noteworthy = plan.frees_state = true;
+    }
+    if (prepared_pins == 0) return pins;
+    return (pins & ~pin_bit(router::PinReason::sql_execute)) | prepared_pins;
 }
 
-void ClientSession::plan_settings(const router::Statement& statement, Plan& plan) const {
+// An unqualified name may be one of pg_temp's.
+bool ClientSession::may_be_temporary(const router::Statement& statement) const {
+    if (temp_search_path_ || statement.temp_search_path) return true;
+    // A path that was changed in this transaction and is not known yet: temp_search_path said so.
+    return parameters_->value("search_path").find("pg_temp") != std::string_view::npos;
+}
+
+void ClientSession::plan_settings(const router::Statement& statement, Plan& plan) {
     for (const auto& change : statement.settings) {
-        if (change.is_local) continue;
-        if (change.action == router::SettingChange::Action::to_default) {
-            plan.resets.push_back(change.name);
+        if (!change.is_local || change.name == "search_path" || change.name == "role") {
+            // The same words may mean something else from here on.
+            scope_mark_ = next_scope_mark_++;
+            scope_for_.reset();
+        }
+        // A custom setting leaves its name behind even if its value ends with the transaction.
+        const bool leaves_name =
+            protocol::is_custom_parameter(change.name) && parameters_->find(change.name) == nullptr;
+        if (change.is_local && !leaves_name) continue;
+        plan.noteworthy = true;
+        if (change.action == router::SettingChange::Action::to_default && !change.is_local) {
+            plan.resets.names.push_back(change.name);
             continue;
         }
         const auto* parameter = parameters_->find(change.name);
-        const bool reported = parameter != nullptr && parameter->reported;
-        if (!reported && may_follow(statement)) {
-            plan.follows.push_back({change.name, *change.value, false});
-        }
+        // What PostgreSQL reports need not be asked for.
+        if (parameter == nullptr || !parameter->reported) plan.touches.push_back(change.name);
+        // It takes the role with it.
+        if (change.name == "session_authorization") plan.touches.emplace_back("role");
     }
 }
 

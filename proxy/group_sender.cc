@@ -2,6 +2,7 @@
 // statements it has not prepared, and the group with names that are the server's.
 #include "protocol/field_cursor.h"
 #include "protocol/frontend_messages.h"
+#include "protocol/set_statements.h"
 #include "proxy/client_session.h"
 
 #include <algorithm>
@@ -91,20 +92,18 @@ void ClientSession::send_failed_transaction() {
         .c_string("pgweir: this transaction failed before it had a server")
         .u16(0)
         .end();
-    server_->expected.sent({Request::parse, Reply::swallow, failing_parse});
+    server_->expected.sent({Request::parse, Reply::swallow, no_statement});
     send_own_sync();
     begin_sent_ = true;
 }
 
 void ClientSession::send_settings() {
-    if (server_->parameters == parameters_ && server_->uncertain.empty()) return;
+    if (server_->fits(parameters_)) return;
     const auto statements = protocol::statements_between(
         *server_->parameters, *parameters_, server_->uncertain, injected_
     );
-    if (statements.empty()) {
-        // They differ in what cannot be set only.
-        return;
-    }
+    // They differ in what cannot be set only, or in names that others have used.
+    if (statements.empty()) return server_->remember_fit(parameters_);
     unit_parameters_ = parameters_;
     for (const auto& statement : statements)
         send_injected(statement, 0);
@@ -205,6 +204,11 @@ void ClientSession::send_query(const protocol::MessageView& message) {
     if (group_deallocates_) {
         const auto text = protocol::parse_query(message.body);
         if (text && send_deallocate(*text)) return;
+        if (text && deallocates_another(*text)) {
+            worker_.to_server().append(message.whole);
+            server_->expected.sent({Request::query, Reply::forward, no_statement});
+            return;
+        }
     }
     forward(message, Request::query);
 }

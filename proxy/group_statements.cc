@@ -1,6 +1,7 @@
 // Messages about prepared statements, with the server's names instead of the client's.
 #include "protocol/field_cursor.h"
 #include "protocol/frontend_messages.h"
+#include "protocol/set_statements.h"
 #include "proxy/client_session.h"
 
 #include <algorithm>
@@ -101,7 +102,7 @@ void ClientSession::send_parse(const protocol::MessageView& message) {
         ensure_prepared(*taken);
         write_header(message, growth(name, parse->name), out);
         out.c_string(name).bytes(parse->definition);
-        expected.sent({Request::parse, Reply::forward, failing_parse});
+        expected.sent({Request::parse, Reply::forward, no_statement});
         return;
     }
     auto statement = worker_.catalog().find_or_add(as_text(parse->definition), statement_scope());
@@ -112,7 +113,7 @@ void ClientSession::send_parse(const protocol::MessageView& message) {
             // It is refused there, and the server keeps what it has.
             write_header(message, growth(statement->server_name, parse->name), out);
             out.c_string(statement->server_name).bytes(parse->definition);
-            expected.sent({Request::parse, Reply::forward, failing_parse});
+            expected.sent({Request::parse, Reply::forward, no_statement});
             return;
         }
         change_name(parse->name, std::move(statement));
@@ -254,6 +255,13 @@ bool ClientSession::send_deallocate(std::string_view text) {
     return true;
 }
 
+// A name that PREPARE has made: none of ours.
+bool ClientSession::deallocates_another(std::string_view text) {
+    const auto& statement = *knowledge_of(text);
+    return statement.is_single() && statement.kind() == router::StatementKind::deallocate &&
+           !statement.deallocate_all && !statement.name.starts_with(protocol::server_name_prefix);
+}
+
 bool ClientSession::send_parse_of_deallocate(std::string_view text) {
     unnamed_deallocates_ = deallocated_by(text);
     if (unnamed_deallocates_ == nullptr) return false;
@@ -279,7 +287,7 @@ void ClientSession::send_execute(const protocol::MessageView& message) {
 
 // A Parse, Close or DEALLOCATE was answered well.
 void ClientSession::name_settled(const protocol::Expected& expected) {
-    if (expected.tag == 0 || expected.tag == failing_parse) return;
+    if (expected.tag == 0 || expected.tag == no_statement) return;
     if (expected.reply == Reply::swallow) {
         if (expected.request != Request::close) return;
         std::erase_if(evicting_, [&](const auto& statement) {
@@ -356,7 +364,7 @@ void ClientSession::undo_all(const std::vector<protocol::Expected>& dropped) {
     for (auto dropped_last = dropped.rbegin(); dropped_last != dropped.rend(); ++dropped_last) {
         const auto& request = *dropped_last;
         undo(request);
-        changes += request.tag != 0 && request.tag != failing_parse &&
+        changes += request.tag != 0 && request.tag != no_statement &&
                            request.reply != Reply::swallow && request.request != Request::bind &&
                            request.request != Request::describe_statement
                        ? 1

@@ -87,12 +87,23 @@ bool ClientSession::answer_query_locally(const Group& group, const Plan& plan) {
                     protocol::write_parameter_status(parameter.name, parameter.value, out);
                 }
             }
-            parameters_ = startup_parameters_;
+            discard_settings();
             protocol::write_command_complete("DISCARD ALL", out);
             return true;
         default:
             return false;
     }
+}
+
+// As a session is after DISCARD ALL: what it started with, but the names of custom settings stay.
+void ClientSession::discard_settings() {
+    auto left = startup_parameters_;
+    for (const auto& parameter : parameters_->parameters()) {
+        if (!protocol::is_custom_parameter(parameter.name)) continue;
+        if (left->find(parameter.name) != nullptr) continue;
+        left = protocol::ParameterSet::with(left, {parameter.name, "", false, true});
+    }
+    parameters_ = left;
 }
 
 // Parse of statements that some server has accepted, and Close.

@@ -77,20 +77,28 @@ void ClientSession::let_server_go() {
         waiting_ = false;
     }
     if (server_ == nullptr) return;
+    const bool only_inquiry = only_inquiry_owed();
     auto& server = *std::exchange(server_, nullptr);
     for (const auto& name : injected_)
         server.make_uncertain(name);
+    for (const auto& name : touched_)
+        server.make_uncertain(name);
+    if (inquiry_) {
+        for (const auto& name : inquiry_->names)
+            server.make_uncertain(name);
+    }
     const bool quiet = server.expected.in_sync() && !group_open_ && server.partial.empty();
-    if (!quiet && !server.expected.in_sync()) {
+    const bool nothing_runs = server.expected.in_sync() || only_inquiry;
+    if (!quiet && !nothing_runs) {
         pool_.cancel_started(server);
         worker_.observer().cancel_query(server.shared_from_this());
     }
     // Half a message of the client's can be neither ended nor taken back.
     const bool mid_message = stream_left_ > 0 && !stream_discard_;
-    if (pin_ != router::PinReason::none || mid_message || server_doomed_ ||
-        server.expected.sync_in_doubt()) {
-        const auto reason = pin_ != router::PinReason::none ? pool::CloseReason::client_pinned
-                                                            : pool::CloseReason::reset_failed;
+    const bool beyond_reset = (pins_ & ~askable_pins) != 0;
+    if (beyond_reset || mid_message || server_doomed_ || server.expected.sync_in_doubt()) {
+        const auto reason =
+            beyond_reset ? pool::CloseReason::client_pinned : pool::CloseReason::reset_failed;
         pool_.retire(server, reason, false);
         return;
     }
@@ -98,6 +106,8 @@ void ClientSession::let_server_go() {
     if (session_mode() || limits_->server_reset_query_always) {
         work.query = limits_->server_reset_query;
     }
+    // Whatever the setting says, what pins must not stay.
+    if (pins_ != 0) work.query = "DISCARD ALL";
     const bool idle = quiet && server.status == protocol::TransactionStatus::idle;
     if (idle && work.query.empty()) {
         pool_.give_back(server, worker_.index(), worker_.loop().now());
@@ -126,14 +136,6 @@ void ClientSession::lose_server(const protocol::Error& error, pool::CloseReason 
     finish_with(error);
 }
 
-void ClientSession::pin(router::PinReason reason, std::string_view detail) {
-    if (reason == router::PinReason::none || pin_ != router::PinReason::none) return;
-    if (session_mode()) return;
-    pin_ = reason;
-    pin_detail_ = detail;
-    log_pin(*this, router::text(reason), detail);
-}
-
 void ClientSession::cancel() {
     if (phase_ != Phase::serving) return;
     if (waiting_) {
@@ -148,7 +150,7 @@ void ClientSession::cancel() {
         return;
     }
     // Idle, or only in a transaction: nothing to cancel, as in PostgreSQL.
-    if (server_ == nullptr || server_->expected.in_sync()) return;
+    if (server_ == nullptr || server_->expected.in_sync() || only_inquiry_owed()) return;
     pool_.cancel_started(*server_);
     worker_.observer().cancel_query(server_->shared_from_this());
 }

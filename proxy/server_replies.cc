@@ -62,7 +62,9 @@ std::size_t ClientSession::process_replies(Bytes bytes) {
             continue;
         }
         if (rest.size() < whole) {
-            if (!passes_in_pieces(type)) {
+            const bool answer =
+                inquiry_ != nullptr && only_inquiry_owed() && whole <= assembled_limit;
+            if (!passes_in_pieces(type) || answer) {
                 if (whole > assembled_limit) broken_server("a message that is too long");
                 return at;
             }
@@ -99,6 +101,12 @@ void ClientSession::broken_server(std::string_view what) {
     );
 }
 
+// Of what was asked about the session: see send_inquiry().
+bool ClientSession::is_answer(const ExpectedReplies::Step& step) {
+    return step.verdict == ExpectedReplies::Verdict::swallow && step.about &&
+           step.about->request == Request::query && step.about->tag == state_inquiry;
+}
+
 void ClientSession::on_message(const protocol::MessageView& message) {
     const auto step = server_->expected.on_message(message.type);
     if (step.verdict == ExpectedReplies::Verdict::violation) {
@@ -106,6 +114,7 @@ void ClientSession::on_message(const protocol::MessageView& message) {
     }
     switch (message.type) {
         case backend::data_row:
+            if (is_answer(step)) take_answer(message);
             break;
         case backend::error_response:
             on_error(message, step);
@@ -178,9 +187,10 @@ bool ClientSession::starts_healing(
 void ClientSession::on_error(
     const protocol::MessageView& message, const ExpectedReplies::Step& step
 ) {
-    unit_failed_ = true;
     const auto parsed = protocol::parse_error_response(message.body);
     if (!parsed) return broken_server("a broken ErrorResponse");
+    if (is_answer(step)) return;
+    unit_failed_ = true;
     const auto& response = *parsed;
     const bool last_words = response.severity == "FATAL" || response.severity == "PANIC";
     if (phase_ == Phase::welcoming || prelude_pending_) {
@@ -193,7 +203,7 @@ void ClientSession::on_error(
         // The client cannot know of it: its Query must be answered without a Sync of its own.
         own_failed_ = failed.reply == Reply::swallow;
         const bool on_purpose = failed.request == Request::parse &&
-                                failed.reply == Reply::swallow && failed.tag == failing_parse;
+                                failed.reply == Reply::swallow && failed.tag == no_statement;
         if (on_purpose) return;
         if (step.completes || failed.request == Request::query) undo_all({failed});
         if (starts_healing(response, failed)) {
@@ -214,6 +224,7 @@ void ClientSession::on_error(
         response.routine == "scanner_yyerror" && !response.within) {
         pin_by_syntax_ = false;
         pin_ = router::PinReason::none;
+        pins_ = 0;
         log_unpin(*this, "a syntax error");
     }
     server_fatal_ = last_words;
@@ -251,10 +262,10 @@ void ClientSession::on_command_complete(
     auto tag = as_text(message.body);
     if (!tag.empty() && tag.back() == '\0') tag.remove_suffix(1);
     name_settled(request);
-    if (tag == "SET") {
-        if (request.reply == Reply::forward) ++sets_done_;
-    } else if (tag == "ROLLBACK") {
+    if (tag == "ROLLBACK") {
         unit_failed_ = true;
+    } else if (tag == "COMMIT") {
+        unit_committed_ = true;
     } else if (tag == "DEALLOCATE ALL" || tag == "DISCARD ALL") {
         all_names_dropped();
     } else if (tag == "DEALLOCATE" && request.tag == 0 && !session_mode()) {
@@ -278,6 +289,7 @@ void ClientSession::on_ready_for_query(
     if (!status) return broken_server("a broken ReadyForQuery");
     server_->status = *status;
     settle_parameters();
+    if (inquiry_ && is_answer(step)) settle_inquiry();
     after_message();
     if (step.verdict != ExpectedReplies::Verdict::forward || healing_) return;
     if (limits_->pool_mode == conf::PoolMode::statement && *status != TransactionStatus::idle) {
@@ -346,6 +358,12 @@ void ClientSession::request_finished() {
     if (group_open_) return;
     if (server_->status != TransactionStatus::idle) return;
     sequences_in_transaction_ = false;
+    temp_search_path_ = false;
+    if ((pins_ != 0 || !touched_.empty()) && asks_state()) return send_inquiry();
+    if (scope_mark_ != 0 && touched_.empty()) {
+        scope_mark_ = 0;
+        scope_for_.reset();
+    }
     if (!keeps_server()) give_server_back();
 }
 

@@ -17,12 +17,8 @@ void ClientSession::on_parameter_status(const protocol::MessageView& message) {
 }
 
 void ClientSession::settle_parameters() {
-    if (reported_.empty() && injected_.empty() && followed_.empty() && !resetting_settings_ &&
-        resetting_names_.empty()) {
-        if (server_->status == TransactionStatus::idle) {
-            unit_failed_ = false;
-            sets_done_ = 0;
-        }
+    if (reported_.empty() && injected_.empty() && resets_.none()) {
+        if (server_->status == TransactionStatus::idle) unit_failed_ = unit_committed_ = false;
         return;
     }
     const bool rolled_back = unit_failed_ && server_->status != TransactionStatus::in_transaction;
@@ -45,11 +41,10 @@ void ClientSession::settle_parameters() {
     reported_.clear();
     if (!unit_failed_ && phase_ == Phase::serving) tell_unreported();
     if (server_->status == TransactionStatus::idle) {
+        if (unit_failed_ && !unit_committed_ && !injected_.empty()) forget_rolled_back();
         settle_injected();
-        settle_followed();
         settle_resets();
-        unit_failed_ = false;
-        sets_done_ = 0;
+        unit_failed_ = unit_committed_ = false;
     }
 }
 
@@ -99,60 +94,16 @@ void ClientSession::settle_injected() {
             continue;
         }
         const auto* wanted = unit_parameters_->find(name);
-        server_->parameters = wanted != nullptr
-                                  ? protocol::ParameterSet::with(server_->parameters, *wanted)
-                                  : protocol::ParameterSet::without(server_->parameters, name);
+        auto& has = server_->parameters;
+        if (wanted != nullptr) {
+            has = protocol::ParameterSet::with(has, *wanted);
+        } else if (protocol::is_custom_parameter(name)) {
+            has = protocol::ParameterSet::with(has, {name, "", false, true});
+        } else {
+            has = protocol::ParameterSet::without(has, name);
+        }
     }
     forget_injected();
-}
-
-// The unit in which the client has set something has ended: it holds from here on, or it does not.
-void ClientSession::settle_followed() {
-    if (followed_.empty()) return;
-    const auto set = std::exchange(followed_, {});
-    if (unit_failed_ || sets_done_ == 0) {
-        for (const auto& parameter : set)
-            server_->make_uncertain(parameter.name);
-        return;
-    }
-    if (sets_done_ != set.size()) {
-        // Bound and not executed, or more than once: which of them hold is not known.
-        return pin(router::PinReason::set_setting, set.front().name);
-    }
-    for (const auto& parameter : set) {
-        parameters_ = protocol::ParameterSet::with(parameters_, parameter);
-        server_->parameters = protocol::ParameterSet::with(server_->parameters, parameter);
-    }
-}
-
-// RESET goes to what the client started with, which the server does not know.
-void ClientSession::settle_resets() {
-    if (!resetting_settings_ && resetting_names_.empty()) return;
-    auto names = std::exchange(resetting_names_, {});
-    if (std::exchange(resetting_settings_, false)) {
-        const auto add = [&](const protocol::ParameterSet& set, bool reported_too) {
-            for (const auto& parameter : set.parameters()) {
-                if (reported_too || !parameter.reported) names.push_back(parameter.name);
-            }
-        };
-        add(*startup_parameters_, true);
-        add(*parameters_, false);
-        add(*server_->parameters, false);
-    }
-    if (session_mode()) return;
-    for (const auto& name : names) {
-        const auto* const started = startup_parameters_->find(name);
-        const auto* const known = server_->parameters->find(name);
-        if (known != nullptr && known->reported) {
-            // The server has told what it went to; the client is told what is its own.
-            if (!unit_failed_ && started != nullptr) tell_parameter(started->name, started->value);
-            continue;
-        }
-        server_->make_uncertain(name);
-        if (unit_failed_) continue;
-        parameters_ = started != nullptr ? protocol::ParameterSet::with(parameters_, *started)
-                                         : protocol::ParameterSet::without(parameters_, name);
-    }
 }
 
 }  // namespace weir::proxy

@@ -24,7 +24,7 @@ void ClientSession::check_deadlines(pool::TimePoint now) {
         next = next ? std::min(*next, deadline) : deadline;
         return false;
     };
-    const bool running = server_ != nullptr && !server_->expected.in_sync();
+    const bool running = server_ != nullptr && !server_->expected.in_sync() && !only_inquiry_owed();
     const bool idle_in_transaction = in_transaction_ && !running && !waiting_;
     if (due(phase_ == Phase::welcoming, connected_at_, limits_->client_login_timeout)) {
         return finish_with(fatal(state::cannot_connect_now, "client_login_timeout (server down)"));

@@ -43,15 +43,14 @@ void add_set_config(Statement& statement, const weir_call& call) {
     statement.literals_matter = true;
     const weir_argument& name = call.arguments[0];
     const weir_argument& value = call.arguments[1];
-    const std::optional<bool> is_local = truth(call.arguments[2]);
-    if (call.count != 3 || name.kind != WEIR_STRING || !is_local) {
+    if (call.count != 3 || name.kind != WEIR_STRING) {
         // The name is not known, so it may be search_path.
         statement.temp_search_path = true;
-        add_pin(statement, PinReason::set_config, name.kind == WEIR_STRING ? name.text : "");
+        add_pin(statement, PinReason::set_config, "");
         return;
     }
-    SettingChange change{
-        .name = name.text, .value = {}, .is_local = *is_local, .by_function = true};
+    SettingChange change{.name = name.text, .value = {}, .by_function = true};
+    change.is_local = truth(call.arguments[2]).value_or(false);
     change.statement = static_cast<std::uint16_t>(call.statement);
     if (value.kind == WEIR_STRING) change.value = value.text;
     add_setting(statement, std::move(change));
@@ -75,12 +74,9 @@ void add_setting(Statement& statement, SettingChange change) {
         if (change.name == "search_path" &&
             (!change.value || lower_case(*change.value).find("pg_temp") != std::string::npos)) {
             statement.temp_search_path = true;
-            if (change.value) add_pin(statement, PinReason::temp_object, change.name);
         }
-        if (!change.is_local && change.name == "role")
-            add_pin(statement, PinReason::set_role, change.value.value_or(""));
-        if (!change.is_local && change.name == "session_authorization")
-            add_pin(statement, PinReason::set_session_authorization, change.value.value_or(""));
+        // It seeds random() and is no value; a transaction's end does not take it back.
+        if (change.name == "seed") add_pin(statement, PinReason::setseed, "");
     }
     statement.settings.push_back(std::move(change));
 }

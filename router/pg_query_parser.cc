@@ -26,7 +26,7 @@ static_assert(static_cast<int>(StatementKind::explain) == WEIR_EXPLAIN);
 static_assert(static_cast<int>(StatementKind::create_function) == WEIR_CREATE_FUNCTION);
 static_assert(static_cast<int>(StatementKind::vacuum) == WEIR_VACUUM);
 static_assert(static_cast<int>(StatementKind::ddl) == WEIR_DDL);
-static_assert(static_cast<int>(PinReason::last) == WEIR_PIN_LAST);
+static_assert(static_cast<int>(PinReason::unknown_node) == WEIR_PIN_LAST);
 static_assert(static_cast<int>(PinReason::set_config) == WEIR_PIN_SET_CONFIG);
 static_assert(static_cast<int>(PinReason::temp_object) == WEIR_PIN_TEMP_OBJECT);
 static_assert(static_cast<int>(PinReason::listen) == WEIR_PIN_LISTEN);
@@ -135,6 +135,8 @@ StatementPtr read_tree(const weir_tree& tree) {
     copy_settings(*statement, tree);
     for (int i = 0; i < tree.call_count; ++i)
         add_call(*statement, tree.calls[i], reads_only);
+    if (statement->creates_relation && statement->temp_search_path)
+        add_pin(*statement, PinReason::temp_object, "search_path");
     statement->is_read_only =
         reads_only && !statement->may_write && statement->pin == PinReason::none;
     return statement;

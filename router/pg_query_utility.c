@@ -437,6 +437,8 @@ static enum weir_kind walk_session_statement(struct weir_walk* walk, Node* node)
         case T_PrepareStmt:
             weir_note_name(walk, ((PrepareStmt*)node)->name);
             weir_note_pin(walk, WEIR_PIN_SQL_PREPARE, ((PrepareStmt*)node)->name);
+            /* What EXECUTE will do. */
+            weir_walk_statement(walk, ((PrepareStmt*)node)->query);
             return WEIR_PREPARE;
         case T_ExecuteStmt:
             weir_note_name(walk, ((ExecuteStmt*)node)->name);

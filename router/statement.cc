@@ -126,11 +126,7 @@ std::string_view text(PinReason reason) {
         case none:
             return "none";
         case set_setting:
-            return "SET of a setting";
-        case set_role:
-            return "SET ROLE";
-        case set_session_authorization:
-            return "SET SESSION AUTHORIZATION";
+            return "setting that cannot be carried";
         case set_config:
             return "set_config";
         case temp_object:
@@ -177,6 +173,8 @@ std::string_view text(PinReason reason) {
             return "text in an unreadable encoding";
         case unknown_node:
             return "unknown syntax";
+        case protocol_prepare:
+            return "prepared statement";
     }
     return "none";
 }

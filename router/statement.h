@@ -80,10 +80,8 @@ std::string_view text(StatementKind kind);
 // the transaction.
 enum class PinReason : std::uint8_t {
     none,
-    set_setting,  // SET of a setting that the server does not report
-    set_role,
-    set_session_authorization,
-    set_config,     // set_config not proven to be local; UPDATE pg_settings
+    set_setting,    // a setting whose value could not be read, or that is too large to be carried
+    set_config,     // set_config of a name that is not in the text; UPDATE pg_settings
     temp_object,    // a temporary table, view, sequence, function ...
     advisory_lock,  // a session-level advisory lock
     listen,
@@ -106,7 +104,8 @@ enum class PinReason : std::uint8_t {
     too_deep,          // nested deeper than the walker goes
     unknown_encoding,  // client_encoding or standard_conforming_strings forbid reading it
     unknown_node,      // the parser knows it, the walker does not
-    last = unknown_node,
+    protocol_prepare,  // a prepared statement that is not followed: max_prepared_statements = 0
+    last = protocol_prepare,
 };
 
 std::string_view text(PinReason reason);
@@ -168,7 +167,7 @@ struct Statement {
     // The name of the function, operator, relation ... of the first pin; for the log.
     std::string pin_detail;
 
-    // The reasons other than set_setting for which this text pins, and the first of them.
+    // The reasons for which this text pins, and the first of them.
     std::bitset<static_cast<std::size_t>(PinReason::last) + 1> pins;
     PinReason pin = PinReason::none;
 
@@ -216,20 +215,6 @@ struct Statement {
 };
 
 using StatementPtr = std::shared_ptr<const Statement>;
-
-// The reason for which `statement` pins a session whose server reports the settings for which
-// `is_reported(std::string_view name)` holds: those follow the client, every other SET that
-// outlives the transaction pins. RESET never does.
-template <class IsReported>
-PinReason pin_reason(const Statement& statement, IsReported&& is_reported) {
-    if (statement.pin != PinReason::none) return statement.pin;
-    for (const SettingChange& change : statement.settings) {
-        if (change.action != SettingChange::Action::set || change.is_local) continue;
-        if (!is_reported(std::string_view{change.name}))
-            return change.by_function ? PinReason::set_config : PinReason::set_setting;
-    }
-    return PinReason::none;
-}
 
 // A text about which nothing is known but why. The one for each reason is made once and shared.
 const StatementPtr& opaque_statement(PinReason reason);

@@ -1,5 +1,5 @@
 // Names and values that become SQL or come back in messages: nothing in them may run.
-#include "protocol/parameter_set.h"
+#include "protocol/set_statements.h"
 #include "protocol/sql_lexer.h"
 #include "protocol/statement_catalog.h"
 #include "tests/fuzz/fuzz.h"

@@ -1,4 +1,4 @@
-#include "protocol/parameter_set.h"
+#include "protocol/set_statements.h"
 #include "protocol/sql_lexer.h"
 
 #include <doctest/doctest.h>

@@ -13,6 +13,7 @@ add_executable(test_session
     proxy_session_model_test.cc
     proxy_session_names_test.cc
     proxy_session_settings_test.cc
+    proxy_session_state_test.cc
     proxy_session_statements_test.cc
     proxy_session_test.cc
     proxy_session_waiting_test.cc

@@ -419,19 +419,23 @@ TEST_CASE("Client gone: in the middle of COPY the server is told so") {
     script.play();
 }
 
-TEST_CASE("Client gone: a pinned session's server is closed") {
+TEST_CASE("Client gone: a server that has listened for it is put in order") {
     SessionScript script;
     script.client_sends(fe::query("listen x"))
         .server_receives(fe::query("listen x"))
         .server_replies(be::complete("LISTEN"), be::ready())
         .client_receives(be::complete("LISTEN"), be::ready())
+        .server_receives(fe::query("SELECT EXISTS (SELECT FROM pg_catalog.pg_listening_channels())")
+        )
+        .server_replies(be::row("t"), be::complete("SELECT 1"), be::ready())
         .pool_has(1, 0, 0)
         .server_replies(be::notification("x"))
         .client_receives(be::notification("x"))
         .client_ends()
-        .server_receives("")
-        .server_is_closed(CloseReason::client_pinned)
-        .pool_has(0, 0, 0);
+        .server_receives(fe::query("DISCARD ALL"))
+        .server_replies(be::notification("x"), be::complete("DISCARD ALL"), be::ready())
+        .pool_has(0, 1, 0)
+        .server_is_kept();
     script.play();
 }
 

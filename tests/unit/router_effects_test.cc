@@ -21,10 +21,6 @@ struct FlagRow {
     bool expected;
 };
 
-bool no_setting_is_reported(std::string_view) {
-    return false;
-}
-
 const FlagRow flags[] = {
     {"SELECT 1", &Statement::is_read_only, true},
     {"SELECT a, random(), clock_timestamp() FROM t WHERE b = $1", &Statement::is_read_only, true},
@@ -226,7 +222,7 @@ TEST_CASE("Statement: a text of several statements") {
     REQUIRE(statement->settings.size() == 2);
     CHECK(statement->settings[0].statement == 1);
     CHECK(statement->settings[1].statement == 2);
-    CHECK(pin_reason(*statement, no_setting_is_reported) == P::set_config);
+    CHECK(statement->pin == P::none);
 }
 
 TEST_CASE("Statement: the reset queries of drivers do not pin") {
@@ -241,7 +237,7 @@ TEST_CASE("Statement: the reset queries of drivers do not pin") {
              "DISCARD SEQUENCES; DISCARD TEMP",
          }) {
         CAPTURE(text);
-        CHECK(pin_reason(*analyse(text), no_setting_is_reported) == P::none);
+        CHECK(analyse(text)->pin == P::none);
     }
 }
 

@@ -1,0 +1,253 @@
+// What transactions leave behind in the session, asked of PostgreSQL: settings that follow the
+// client to its next server, and state that keeps this one until it is gone.
+#include "protocol/frontend_messages.h"
+#include "proxy/client_session.h"
+#include "proxy/log.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace weir::proxy {
+
+namespace frontend = protocol::frontend;
+using protocol::Parameter;
+using protocol::ParameterSet;
+using protocol::TransactionStatus;
+using router::StatementKind;
+
+namespace {
+
+// What a client may carry from server to server. More keeps it on one.
+constexpr std::size_t carried_names_limit = 500;
+constexpr std::size_t carried_bytes_limit = 256 * 1024;
+
+bool contains_name(const std::vector<std::string>& names, std::string_view name) {
+    return std::any_of(names.begin(), names.end(), [&](const std::string& other) {
+        return protocol::same_parameter_name(other, name);
+    });
+}
+
+void add_name(std::vector<std::string>& names, std::string_view name) {
+    if (!contains_name(names, name)) names.emplace_back(name);
+}
+
+bool is_role(std::string_view name) {
+    return protocol::same_parameter_name(name, "role");
+}
+
+bool is_too_much(const ParameterSet& set) {
+    std::size_t bytes = 0;
+    for (const auto& parameter : set.parameters())
+        bytes += parameter.name.size() + parameter.value.size();
+    return set.parameters().size() > carried_names_limit || bytes > carried_bytes_limit;
+}
+
+}  // namespace
+
+void ClientSession::touch(std::string_view name) {
+    add_name(touched_, name);
+}
+
+void ClientSession::pin(router::PinReason reason, std::string_view detail) {
+    Plan plan;
+    plan.pins = pin_bit(reason);
+    plan.pin = reason;
+    plan.pin_detail = detail;
+    pin(plan);
+}
+
+void ClientSession::pin(const Plan& plan) {
+    if (session_mode() || (plan.pins & ~pins_) == 0) return;
+    pins_ |= plan.pins;
+    scope_for_.reset();
+    // Whether it is there at all is asked when the transaction has ended.
+    state_may_be_gone_ = true;
+    if (pin_ != router::PinReason::none) return;
+    pin_ = plan.pin;
+    pin_detail_ = plan.pin_detail;
+    log_pin(*this, router::text(pin_), pin_detail_);
+}
+
+bool ClientSession::is_touched(std::string_view name) const {
+    return contains_name(touched_, name) || (inquiry_ && contains_name(inquiry_->names, name));
+}
+
+void ClientSession::note_changes(const Plan& plan) {
+    for (const auto& name : plan.touches) {
+        touch(name);
+        // "ROLLBACK; SET x = 1": what is rolled back with the transaction is not all of it.
+        if (plan.ends_transaction) add_name(touched_at_end_, name);
+    }
+    for (const auto& name : plan.resets.names)
+        add_name(resets_.names, name);
+    resets_.all |= plan.resets.all;
+    resets_.identity |= plan.resets.identity;
+    const auto unread = pin_bit(router::PinReason::set_setting);
+    state_may_be_gone_ |= plan.frees_state || (pins_ & unread) != 0;
+}
+
+// Whether the answer to an inquiry sent right behind the group is the state after its transaction:
+// it is if nothing else can have happened in it.
+bool ClientSession::may_ask_behind(const Plan& plan, const Group& group, bool was_idle) const {
+    if (phase_ != Phase::serving || server_ == nullptr || keeps_server()) return false;
+    if (!plan.short_and_known || plan.texts != 1) return false;
+    if (group.terminator != frontend::query && group.terminator != frontend::sync) return false;
+    if (was_idle) return !plan.begins_transaction && !plan.ends_transaction;
+    return plan.lone_query == StatementKind::commit || plan.lone_query == StatementKind::rollback;
+}
+
+// The transaction has ended: is there anything to be asked?
+bool ClientSession::asks_state() const {
+    if (session_mode()) return false;
+    if (pins_ == 0) return !touched_.empty();
+    const bool hopeless = (pins_ & ~askable_pins) != 0 || settings_stay_here_;
+    return state_may_be_gone_ && !hopeless;
+}
+
+void ClientSession::send_inquiry() {
+    inquiry_ = std::make_unique<StateInquiry>();
+    inquiry_->pins = pins_ & askable_pins;
+    inquiry_->names = std::exchange(touched_, {});
+    state_may_be_gone_ = false;
+    worker_.to_server().begin(frontend::query).c_string(inquiry_text(*inquiry_)).end();
+    server_->expected.sent({protocol::Request::query, protocol::Reply::swallow, state_inquiry});
+    server_->unnamed_owner = 0;
+    write_to_server();
+}
+
+void ClientSession::take_answer(const protocol::MessageView& message) {
+    if (inquiry_) answer_ = read_state_answer(*inquiry_, message.body);
+}
+
+bool ClientSession::only_inquiry_owed() const {
+    return inquiry_ != nullptr && server_ != nullptr && server_->expected.size() == 1;
+}
+
+// The transaction was rolled back, and with it the client's own settings that had been brought to
+// this server in it. What the server says of them now is none of the client's.
+void ClientSession::forget_rolled_back() {
+    const auto is_moot = [&](const std::string& name) {
+        if (contains_name(touched_at_end_, name) || !contains_name(injected_, name)) return false;
+        return true;
+    };
+    std::erase_if(touched_, is_moot);
+    if (inquiry_) {
+        for (auto& name : inquiry_->names)
+            if (is_moot(name)) inquiry_->moot.push_back(name);
+    }
+    touched_at_end_.clear();
+}
+
+// The inquiry was answered, or refused.
+void ClientSession::settle_inquiry() {
+    const auto inquiry = std::exchange(inquiry_, nullptr);
+    auto answer = std::exchange(answer_, std::nullopt);
+    if (inquiry == nullptr) return;
+    if (healing_ || server_->status != TransactionStatus::idle || !answer) {
+        for (const auto& name : inquiry->names)
+            touch(name);
+        if (healing_ || answer) return;
+        if (!touched_.empty()) pin(router::PinReason::set_setting, touched_.front());
+        // Asked again when more has happened: PostgreSQL would say no again.
+        state_may_be_gone_ = false;
+        return;
+    }
+    for (std::size_t i = 0; i < inquiry->names.size(); ++i) {
+        if (contains_name(inquiry->moot, inquiry->names[i])) continue;
+        settle_value(inquiry->names[i], answer->values[i]);
+    }
+    if (is_too_much(*parameters_)) {
+        settings_stay_here_ = true;
+        return pin(router::PinReason::set_setting, "more settings than can be carried");
+    }
+    if (pins_ != 0) unpin(inquiry->pins & ~answer->held);
+}
+
+// What PostgreSQL says a setting is; nothing: it knows no such name.
+void ClientSession::settle_value(const std::string& name, std::optional<std::string>& value) {
+    std::erase_if(server_->uncertain, [&](const std::string& other) {
+        return protocol::same_parameter_name(other, name);
+    });
+    const auto* known = server_->parameters->find(name);
+    if (known != nullptr && known->reported) return;
+    if (!value || (is_role(name) && *value == "none")) {
+        parameters_ = ParameterSet::without(parameters_, name);
+        server_->parameters = ParameterSet::without(server_->parameters, name);
+        return;
+    }
+    const Parameter now{name, std::move(*value)};
+    parameters_ = ParameterSet::with(parameters_, now);
+    server_->parameters = ParameterSet::with(server_->parameters, now);
+}
+
+void ClientSession::unpin(PinSet gone) {
+    pins_ &= ~gone;
+    if (pins_ != 0) return;
+    log_unpin(*this, "PostgreSQL no longer holds the state");
+    pin_ = router::PinReason::none;
+    pin_detail_.clear();
+    sql_prepared_.clear();
+    // What was prepared while it had temporary objects means something else now.
+    scope_for_.reset();
+}
+
+// --- RESET ---
+
+// RESET goes to what the client started with, which the server does not know.
+void ClientSession::settle_resets() {
+    if (resets_.none()) return;
+    auto resets = std::exchange(resets_, {});
+    if (session_mode()) return;
+    auto names = resets.names;
+    if (resets.all) {
+        const auto add = [&](const ParameterSet& set, bool reported_too) {
+            for (const auto& parameter : set.parameters()) {
+                const bool identity =
+                    is_role(parameter.name) ||
+                    protocol::same_parameter_name(parameter.name, "session_authorization");
+                if (identity && !resets.identity) continue;
+                if (reported_too || !parameter.reported) add_name(names, parameter.name);
+            }
+        };
+        add(*startup_parameters_, true);
+        add(*parameters_, false);
+        add(*server_->parameters, false);
+    }
+    for (const auto& name : names)
+        settle_reset(name, contains_name(resets.names, name));
+}
+
+void ClientSession::settle_reset(const std::string& name, bool by_name) {
+    const auto* const started = startup_parameters_->find(name);
+    const auto* const known = server_->parameters->find(name);
+    if (known != nullptr && known->reported) {
+        // The server has told what it went to; the client is told what is its own.
+        if (!unit_failed_ && started != nullptr) tell_parameter(started->name, started->value);
+        return;
+    }
+    // A part of the transaction was rolled back, or the name was set as well: its value tells what
+    // came of it, unless RESET means something else for the client than for the server.
+    const bool touched = is_touched(name);
+    if (touched || (unit_failed_ && unit_committed_)) {
+        if (started != nullptr) {
+            settings_stay_here_ = true;
+            return pin(router::PinReason::set_setting, name);
+        }
+        if (!touched) touch(name);
+        return;
+    }
+    server_->make_uncertain(name);
+    if (unit_failed_) return;
+    if (started != nullptr) {
+        parameters_ = ParameterSet::with(parameters_, *started);
+    } else if (protocol::is_custom_parameter(name)) {
+        // Others' names among those of RESET ALL are none of this client's.
+        if (by_name || parameters_->find(name) != nullptr) {
+            parameters_ = ParameterSet::with(parameters_, {name, "", false, true});
+        }
+    } else {
+        parameters_ = ParameterSet::without(parameters_, name);
+    }
+}
+
+}  // namespace weir::proxy

@@ -1,0 +1,361 @@
+// What a transaction leaves behind in the session is asked of PostgreSQL: settings follow their
+// client with PostgreSQL's own values, and a pin ends when the state is gone.
+#include "proxy/state_inquiry.h"
+#include "tests/unit/support/session_script.h"
+
+#include <doctest/doctest.h>
+
+using namespace weir;
+using namespace weir::test;
+using pool::CloseReason;
+using proxy::pin_bit;
+using router::PinReason;
+
+namespace {
+
+using Names = std::vector<std::string>;
+using Values = std::vector<std::optional<std::string>>;
+
+std::string asks(Names names, proxy::PinSet pins = 0) {
+    return fe::query(proxy::inquiry_text({pins, std::move(names), {}}));
+}
+
+std::string row_of(const Values& values) {
+    protocol::MessageWriter out;
+    out.begin(protocol::backend::data_row).u16(static_cast<std::uint16_t>(values.size()));
+    for (const auto& value : values) {
+        if (value) {
+            out.u32(static_cast<std::uint32_t>(value->size())).text(*value);
+        } else {
+            out.i32(-1);
+        }
+    }
+    out.end();
+    return text_of(out);
+}
+
+std::string answers(const Values& values) {
+    return be::row_description() + row_of(values) + be::complete("SELECT 1") + be::ready();
+}
+
+// Two clients on one server.
+SessionScript two_clients() {
+    ScriptOptions options;
+    options.clients = {{}, {}};
+    return SessionScript{options};
+}
+
+SessionScript& selects(SessionScript& script, const std::string& injected, std::string_view tag) {
+    return script.client_sends(select("1"))
+        .server_receives(injected, select("1"))
+        .server_replies(be::injected_done(tag), selected(), be::ready())
+        .client_receives(selected(), be::ready());
+}
+
+}  // namespace
+
+TEST_CASE("State: a SET is followed by a question, and PostgreSQL's value follows the client") {
+    auto script = two_clients();
+    script.client_sends(fe::query("set work_mem = 2048"))
+        .server_receives(fe::query("set work_mem = 2048"), asks({"work_mem"}))
+        .server_replies(be::complete("SET"), be::ready(), answers({"2MB"}))
+        .client_receives(be::complete("SET"), be::ready())
+        .pool_has(0, 1, 0)
+        .with_client(1);
+    selects(script, fe::injected("RESET \"work_mem\""), "RESET").with_client(0);
+    selects(script, fe::injected("SET \"work_mem\" TO '2MB'"), "SET").server_is_kept();
+    script.play();
+}
+
+TEST_CASE("State: the question about a block goes behind its COMMIT") {
+    auto script = two_clients();
+    script.client_sends(fe::query("begin"))
+        .client_receives(be::complete("BEGIN"), be::ready('T'))
+        .client_sends(fe::query("set work_mem = 2048"))
+        .server_receives(fe::injected("begin"), fe::query("set work_mem = 2048"))
+        .server_replies(be::injected_done("BEGIN"), be::complete("SET"), be::ready('T'))
+        .client_receives(be::complete("SET"), be::ready('T'))
+        .client_sends(fe::query("commit"))
+        .server_receives(fe::query("commit"), asks({"work_mem"}))
+        .server_replies(be::complete("COMMIT"), be::ready(), answers({"2MB"}))
+        .client_receives(be::complete("COMMIT"), be::ready())
+        .pool_has(0, 1, 0)
+        .with_client(1);
+    selects(script, fe::injected("RESET \"work_mem\""), "RESET");
+    script.play();
+}
+
+TEST_CASE("State: where one answer does not tell the end of the transaction, it is asked after it"
+) {
+    auto script = two_clients();
+    const std::string text = "begin; set work_mem = 2048; commit";
+    script.client_sends(fe::query(text))
+        .server_receives(fe::query(text))
+        .server_replies(
+            be::complete("BEGIN"), be::complete("SET"), be::complete("COMMIT"), be::ready()
+        )
+        .client_receives(
+            be::complete("BEGIN"), be::complete("SET"), be::complete("COMMIT"), be::ready()
+        )
+        .server_receives(asks({"work_mem"}))
+        .pool_has(1, 0, 0)
+        .server_replies(answers({"2MB"}))
+        .client_receives("")
+        .pool_has(0, 1, 0);
+    script.play();
+}
+
+TEST_CASE(
+    "State: a rollback takes back what was brought with the transaction, not what is the "
+    "client's"
+) {
+    auto script = two_clients();
+    script.client_sends(fe::query("set work_mem = 2048"))
+        .server_receives(fe::query("set work_mem = 2048"), asks({"work_mem"}))
+        .server_replies(be::complete("SET"), be::ready(), answers({"2MB"}))
+        .client_receives(be::complete("SET"), be::ready())
+        .with_client(1);
+    selects(script, fe::injected("RESET \"work_mem\""), "RESET")
+        .with_client(0)
+        .client_sends(fe::query("begin"))
+        .client_receives(be::complete("BEGIN"), be::ready('T'))
+        .client_sends(fe::query("set work_mem = 3072"))
+        .server_receives(
+            fe::injected("SET \"work_mem\" TO '2MB'"),
+            fe::injected("begin"),
+            fe::query("set work_mem = 3072")
+        )
+        .server_replies(
+            be::injected_done(), be::injected_done("BEGIN"), be::complete("SET"), be::ready('T')
+        )
+        .client_receives(be::complete("SET"), be::ready('T'))
+        .client_sends(fe::query("rollback"))
+        .server_receives(fe::query("rollback"), asks({"work_mem"}))
+        .server_replies(be::complete("ROLLBACK"), be::ready(), answers({"4MB"}))
+        .client_receives(be::complete("ROLLBACK"), be::ready())
+        .pool_has(0, 1, 0);
+    selects(script, fe::injected("SET \"work_mem\" TO '2MB'"), "SET");
+    script.play();
+}
+
+TEST_CASE("State: the name of a custom setting stays on the server, its value does not") {
+    auto script = two_clients();
+    const std::string local = "select set_config('app.t', 'x', true)";
+    script.client_sends(fe::query(local))
+        .server_receives(fe::query(local), asks({"app.t"}))
+        .server_replies(selected(), be::ready(), answers({""}))
+        .client_receives(selected(), be::ready())
+        // The next time there is nothing to ask.
+        .client_sends(fe::query(local))
+        .server_receives(fe::query(local))
+        .server_replies(selected(), be::ready())
+        .client_receives(selected(), be::ready())
+        .with_client(1)
+        .client_sends(select("1"))
+        .server_receives(fe::injected("RESET \"app\".\"t\""), select("1"))
+        .server_replies(be::injected_done("RESET"), selected(), be::ready())
+        .client_receives(selected(), be::ready())
+        .client_sends(select("2"))
+        .server_receives(select("2"))
+        .server_replies(selected(), be::ready())
+        .client_receives(selected(), be::ready());
+    script.play();
+}
+
+TEST_CASE("State: the role comes off first and on last") {
+    auto script = two_clients();
+    script.client_sends(fe::query("set role bob"))
+        .server_receives(fe::query("set role bob"), asks({"role"}))
+        .server_replies(be::complete("SET"), be::ready(), answers({"bob"}))
+        .client_receives(be::complete("SET"), be::ready())
+        .client_sends(fe::query("set work_mem = 2048"))
+        .server_receives(fe::query("set work_mem = 2048"), asks({"work_mem"}))
+        .server_replies(be::complete("SET"), be::ready(), answers({"2MB"}))
+        .client_receives(be::complete("SET"), be::ready())
+        .with_client(1)
+        .client_sends(select("1"))
+        .server_receives(
+            fe::injected("RESET ROLE"), fe::injected("RESET \"work_mem\""), select("1")
+        )
+        .server_replies(
+            be::injected_done("RESET"), be::injected_done("RESET"), selected(), be::ready()
+        )
+        .client_receives(selected(), be::ready())
+        .with_client(0)
+        .client_sends(select("2"))
+        .server_receives(
+            fe::injected("SET \"work_mem\" TO '2MB'"),
+            fe::injected("SET \"role\" TO 'bob'"),
+            select("2")
+        )
+        .server_replies(be::injected_done(), be::injected_done(), selected(), be::ready())
+        .client_receives(selected(), be::ready())
+        .client_sends(fe::query("reset role"))
+        .server_receives(fe::query("reset role"))
+        .server_replies(be::complete("RESET"), be::ready())
+        .client_receives(be::complete("RESET"), be::ready());
+    script.play();
+}
+
+TEST_CASE("State: a pin ends when PostgreSQL no longer holds the state") {
+    SessionScript script;
+    const std::string lock = "select pg_try_advisory_lock(1)";
+    const std::string unlock = "select pg_advisory_unlock(1)";
+    const auto ask = asks({}, pin_bit(PinReason::advisory_lock));
+    script.client_sends(fe::query(lock))
+        .server_receives(fe::query(lock))
+        .server_replies(selected(), be::ready())
+        .client_receives(selected(), be::ready())
+        .server_receives(ask);
+    SUBCASE("it was not had") {
+        script.server_replies(answers({"f"})).pool_has(0, 1, 0);
+    }
+    SUBCASE("it is given up") {
+        script.server_replies(answers({"t"}))
+            .pool_has(1, 0, 0)
+            // What cannot give it up is not followed by a question.
+            .client_sends(select("1"))
+            .server_receives(select("1"))
+            .server_replies(selected(), be::ready())
+            .client_receives(selected(), be::ready())
+            .server_receives("")
+            .client_sends(fe::query(unlock))
+            .server_receives(fe::query(unlock))
+            .server_replies(selected(), be::ready())
+            .client_receives(selected(), be::ready())
+            .server_receives(ask)
+            .server_replies(answers({"f"}))
+            .pool_has(0, 1, 0);
+    }
+    SUBCASE("the client leaves with it") {
+        script.server_replies(answers({"t"}))
+            .client_ends()
+            .server_receives(fe::query("DISCARD ALL"))
+            .server_replies(be::complete("DISCARD ALL"), be::ready())
+            .pool_has(0, 1, 0);
+    }
+    script.client_receives("").server_is_kept();
+    script.play();
+}
+
+TEST_CASE("State: settings that were set while pinned follow when the pin ends") {
+    auto script = two_clients();
+    const std::string lock = "select pg_advisory_lock(1), set_config('work_mem', '2MB', false)";
+    const std::string unlock = "select pg_advisory_unlock(1)";
+    const auto ask = asks({"work_mem"}, pin_bit(PinReason::advisory_lock));
+    script.client_sends(fe::query(lock))
+        .server_receives(fe::query(lock))
+        .server_replies(selected(), be::ready())
+        .client_receives(selected(), be::ready())
+        .server_receives(ask)
+        .server_replies(answers({"t", "2MB"}))
+        .client_sends(fe::query("set work_mem = 3072"))
+        .server_receives(fe::query("set work_mem = 3072"))
+        .server_replies(be::complete("SET"), be::ready())
+        .client_receives(be::complete("SET"), be::ready())
+        .client_sends(fe::query(unlock))
+        .server_receives(fe::query(unlock))
+        .server_replies(selected(), be::ready())
+        .client_receives(selected(), be::ready())
+        .server_receives(ask)
+        .server_replies(answers({"f", "3MB"}))
+        .pool_has(0, 1, 0)
+        .with_client(1);
+    selects(script, fe::injected("RESET \"work_mem\""), "RESET").with_client(0);
+    selects(script, fe::injected("SET \"work_mem\" TO '3MB'"), "SET");
+    script.play();
+}
+
+TEST_CASE("State: a question that is refused keeps the server, and is put again later") {
+    SessionScript script;
+    script.client_sends(fe::query("set statement_timeout = 1"))
+        .server_receives(fe::query("set statement_timeout = 1"), asks({"statement_timeout"}))
+        .server_replies(
+            be::complete("SET"), be::ready(), be::error("57014", "canceling"), be::ready()
+        )
+        .client_receives(be::complete("SET"), be::ready())
+        .server_receives("")
+        .pool_has(1, 0, 0)
+        .client_sends(fe::query("set statement_timeout = 0"))
+        .server_receives(fe::query("set statement_timeout = 0"))
+        .server_replies(be::complete("SET"), be::ready())
+        .client_receives(be::complete("SET"), be::ready())
+        .server_receives(asks({"statement_timeout"}, pin_bit(PinReason::set_setting)))
+        .server_replies(answers({"0"}))
+        .client_receives("")
+        .pool_has(0, 1, 0);
+    script.play();
+}
+
+TEST_CASE("State: whoever leaves behind a SET costs no cancel request, and nobody has his value") {
+    auto script = two_clients();
+    script.client_sends(fe::query("set work_mem = 2048"))
+        .server_receives(fe::query("set work_mem = 2048"), asks({"work_mem"}))
+        .server_replies(be::complete("SET"), be::ready())
+        .client_receives(be::complete("SET"), be::ready())
+        .client_ends()
+        .cancels_asked(0)
+        .server_receives(fe::sync())
+        .server_replies(answers({"2MB"}), be::ready())
+        .pool_has(0, 1, 0)
+        .with_client(1);
+    selects(script, fe::injected("RESET \"work_mem\""), "RESET").server_is_kept();
+    script.play();
+}
+
+TEST_CASE("State: a client that leaves with what no question answers closes its server") {
+    SessionScript script;
+    script.client_sends(fe::query("select setseed(0.5)"))
+        .server_receives(fe::query("select setseed(0.5)"))
+        .server_replies(selected(), be::ready())
+        .client_receives(selected(), be::ready())
+        .server_receives("")
+        .client_ends()
+        .server_is_closed(CloseReason::client_pinned)
+        .pool_has(0, 0, 0);
+    script.play();
+}
+
+TEST_CASE("State: EXECUTE does what its PREPARE says, and the pin ends with DEALLOCATE") {
+    SessionScript script;
+    const std::string prepare = "prepare p as select set_config('work_mem', '2MB', false)";
+    const auto asks_first = asks({"work_mem"}, pin_bit(PinReason::sql_prepare));
+    script.client_sends(fe::query(prepare))
+        .server_receives(fe::query(prepare))
+        .server_replies(be::complete("PREPARE"), be::ready())
+        .client_receives(be::complete("PREPARE"), be::ready())
+        .server_receives(asks_first)
+        .server_replies(answers({"t", "4MB"}))
+        .client_sends(fe::query("execute p"))
+        .server_receives(fe::query("execute p"))
+        .server_replies(selected(), be::ready())
+        .client_receives(selected(), be::ready())
+        .client_sends(fe::query("deallocate p"))
+        .server_receives(fe::query("deallocate p"))
+        .server_replies(be::complete("DEALLOCATE"), be::ready())
+        .client_receives(be::complete("DEALLOCATE"), be::ready())
+        .server_receives(asks_first)
+        .server_replies(answers({"f", "2MB"}))
+        .pool_has(0, 1, 0);
+    script.play();
+}
+
+TEST_CASE("State inquiry: an answer that is none is not believed") {
+    const proxy::StateInquiry inquiry{pin_bit(PinReason::listen), {"a"}, {}};
+    const auto answer = [&](const Values& values) {
+        const auto row = row_of(values);
+        return proxy::read_state_answer(inquiry, as_bytes(row).subspan(5));
+    };
+    REQUIRE(answer({"t", "x"}));
+    CHECK(answer({"t", "x"})->held == inquiry.pins);
+    CHECK(answer({"f", std::nullopt})->held == 0);
+    CHECK(answer({"f", std::nullopt})->values == Values{std::nullopt});
+    CHECK(answer({std::nullopt, ""})->held == inquiry.pins);
+    CHECK_FALSE(answer({"t"}));
+    CHECK_FALSE(answer({"t", "x", "y"}));
+    const auto cut = row_of({"t", "x"});
+    for (std::size_t size = 5; size < cut.size(); ++size) {
+        const auto body = as_bytes(std::string_view(cut).substr(5, size - 5));
+        CHECK_FALSE(proxy::read_state_answer(inquiry, body));
+    }
+}
