@@ -198,7 +198,7 @@ void ClientSession::plan_message(const protocol::MessageView& message, Plan& pla
         case frontend::function_call:
             plan.needs_server = true;
             if (!is_large_object_function(protocol::FieldCursor(message.body).u32())) {
-                plan.pin = router::PinReason::unknown_function;
+                plan.pin = router::PinReason::internal_function;
                 plan.pins |= pin_bit(plan.pin);
                 plan.pin_detail = "FunctionCall";
             }

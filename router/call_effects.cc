@@ -58,6 +58,10 @@ void add_set_config(Statement& statement, const weir_call& call) {
 
 }  // namespace
 
+void add_once(std::vector<std::string>& names, std::string_view name) {
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.emplace_back(name);
+}
+
 void add_pin(Statement& statement, PinReason reason, std::string_view detail) {
     if (reason == PinReason::none) return;
     statement.pins.set(static_cast<std::size_t>(reason));
@@ -93,6 +97,7 @@ void add_call(Statement& statement, const weir_call& call, bool& reads_only) {
         statement.may_advance_sequence = true;
         statement.may_notify = true;
         if (dblink) statement.literals_matter = true;
+        if (!dblink) add_once(statement.functions, name);
         reads_only = false;
         return;
     }

@@ -4,9 +4,14 @@
 #include "router/pg_query_tree.h"
 #include "router/statement.h"
 
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace weir::router {
+
+// A name, if it is not there yet.
+void add_once(std::vector<std::string>& names, std::string_view name);
 
 void add_pin(Statement& statement, PinReason reason, std::string_view detail);
 

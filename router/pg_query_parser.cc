@@ -135,6 +135,9 @@ StatementPtr read_tree(const weir_tree& tree) {
     copy_settings(*statement, tree);
     for (int i = 0; i < tree.call_count; ++i)
         add_call(*statement, tree.calls[i], reads_only);
+    for (int i = 0; i < tree.relation_count; ++i)
+        add_once(statement->relations, tree.relations[i]);
+    statement->knows_relations = true;
     if (statement->creates_relation && statement->temp_search_path)
         add_pin(*statement, PinReason::temp_object, "search_path");
     statement->is_read_only =

@@ -54,6 +54,15 @@ void weir_note_setting(
     walk->settings[tree->setting_count++] = setting;
 }
 
+void weir_note_relation_name(struct weir_walk* walk, const char* name) {
+    struct weir_tree* tree = walk->tree;
+
+    walk->relations =
+        grown(walk->relations, tree->relation_count, &walk->relation_capacity, sizeof(char*));
+    tree->relations = walk->relations;
+    walk->relations[tree->relation_count++] = name;
+}
+
 static void add_kind(struct weir_walk* walk, enum weir_kind kind) {
     struct weir_tree* tree = walk->tree;
 
@@ -164,6 +173,7 @@ static void note_relation(struct weir_walk* walk, const RangeVar* relation) {
     const char* name = relation->relname;
 
     if (weir_is_temp_schema(relation->schemaname)) weir_note_pin(walk, WEIR_PIN_TEMP_OBJECT, name);
+    weir_note_relation_name(walk, name);
     if (strcmp(name, "pg_prepared_statements") == 0 || strcmp(name, "pg_cursors") == 0)
         weir_note(walk, WEIR_READS_SESSION_STATE);
 }

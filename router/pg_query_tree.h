@@ -144,6 +144,12 @@ struct weir_call {
     int statement;
 };
 
+/* A DO statement: its language (NULL: plpgsql) and its body. */
+struct weir_do {
+    const char* language;
+    const char* body;
+};
+
 enum weir_setting_action { WEIR_SETTING_SET, WEIR_SETTING_TO_DEFAULT };
 
 struct weir_setting {
@@ -180,6 +186,10 @@ struct weir_tree {
     int call_count;
     const struct weir_setting* settings;
     int setting_count;
+    const char* const* relations; /* names without schemas, as often as they are written */
+    int relation_count;
+    struct weir_do do_block; /* of the first DO; without a body there is none, or one too many */
+    int do_count;
 
     void* memory; /* what everything above lives in */
 };

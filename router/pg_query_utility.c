@@ -418,8 +418,31 @@ static enum weir_kind walk_call(struct weir_walk* walk, const CallStmt* statemen
     weir_note(
         walk, WEIR_MAY_WRITE | WEIR_MAY_ADVANCE_SEQUENCE | WEIR_MAY_NOTIFY | WEIR_NOT_IN_PIPELINE
     );
-    weir_walk_node(walk, statement->funccall->args);
+    weir_walk_node(walk, statement->funccall);
     return WEIR_CALL;
+}
+
+static void note_do(struct weir_walk* walk, const DoStmt* statement) {
+    struct weir_tree* tree = walk->tree;
+    const DefElem* language = find_option(statement->args, "language");
+    const DefElem* body = find_option(statement->args, "as");
+
+    memset(&tree->do_block, 0, sizeof tree->do_block);
+    if (tree->do_count++ > 0 || body == NULL || body->arg == NULL || !IsA(body->arg, String))
+        return;
+    tree->do_block.body = strVal(body->arg);
+    if (language != NULL)
+        tree->do_block.language =
+            language->arg != NULL && IsA(language->arg, String) ? strVal(language->arg) : "";
+}
+
+static enum weir_kind walk_truncate(struct weir_walk* walk, const TruncateStmt* statement) {
+    ListCell* cell;
+
+    weir_note(walk, WEIR_MAY_WRITE);
+    foreach (cell, statement->relations)
+        weir_walk_node(walk, lfirst(cell));
+    return WEIR_TRUNCATE;
 }
 
 /* Cursors, prepared statements, notifications, locks: what belongs to the session. */
@@ -486,6 +509,7 @@ static enum weir_kind walk_session_statement(struct weir_walk* walk, Node* node)
             weir_note(walk, WEIR_LITERALS_MATTER);
             return WEIR_LOAD;
         case T_DoStmt:
+            note_do(walk, (DoStmt*)node);
             weir_note_pin(walk, WEIR_PIN_DO_BLOCK, NULL);
             weir_note(
                 walk,
@@ -624,8 +648,6 @@ static enum weir_kind simple_kind(NodeTag tag) {
     switch (tag) {
         case T_LockStmt:
             return WEIR_LOCK;
-        case T_TruncateStmt:
-            return WEIR_TRUNCATE;
         case T_RefreshMatViewStmt:
             return WEIR_REFRESH;
         case T_CheckPointStmt:
@@ -690,6 +712,8 @@ enum weir_kind weir_walk_utility(struct weir_walk* walk, Node* node) {
             return walk_explain(walk, (ExplainStmt*)node);
         case T_CallStmt:
             return walk_call(walk, (CallStmt*)node);
+        case T_TruncateStmt:
+            return walk_truncate(walk, (TruncateStmt*)node);
         default:
             break;
     }

@@ -42,6 +42,8 @@ struct weir_walk {
     int call_capacity;
     struct weir_setting* settings;
     int setting_capacity;
+    const char** relations;
+    int relation_capacity;
 };
 
 /* Walks an expression, a DML statement, a list of those, or NULL. */
@@ -64,6 +66,8 @@ void weir_note_setting(
     enum weir_setting_action action,
     bool is_local
 );
+/* A relation that the statement reads or writes, whose triggers, rules and defaults may run. */
+void weir_note_relation_name(struct weir_walk* walk, const char* name);
 bool weir_is_temp_schema(const char* schema);
 
 static inline void weir_note(struct weir_walk* walk, uint32_t facts) {

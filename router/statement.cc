@@ -175,6 +175,8 @@ std::string_view text(PinReason reason) {
             return "unknown syntax";
         case protocol_prepare:
             return "prepared statement";
+        case internal_function:
+            return "internal function";
     }
     return "none";
 }

@@ -99,13 +99,14 @@ enum class PinReason : std::uint8_t {
     dynamic_sql,       // query_to_xml, ts_stat ...: runs SQL that is not in this text
     unknown_function,  // not a built-in name, or under another schema
     unknown_operator,
-    unparsable,        // syntax error or syntax newer than the parser
-    too_long,          // longer than the parser's cap and not harmless by its words
-    too_deep,          // nested deeper than the walker goes
-    unknown_encoding,  // client_encoding or standard_conforming_strings forbid reading it
-    unknown_node,      // the parser knows it, the walker does not
-    protocol_prepare,  // a prepared statement that is not followed: max_prepared_statements = 0
-    last = protocol_prepare,
+    unparsable,         // syntax error or syntax newer than the parser
+    too_long,           // longer than the parser's cap and not harmless by its words
+    too_deep,           // nested deeper than the walker goes
+    unknown_encoding,   // client_encoding or standard_conforming_strings forbid reading it
+    unknown_node,       // the parser knows it, the walker does not
+    protocol_prepare,   // a prepared statement that is not followed: max_prepared_statements = 0
+    internal_function,  // of PostgreSQL's own, for its tools; FunctionCall
+    last = internal_function,
 };
 
 std::string_view text(PinReason reason);
@@ -171,6 +172,12 @@ struct Statement {
     std::bitset<static_cast<std::size_t>(PinReason::last) + 1> pins;
     PinReason pin = PinReason::none;
 
+    // Names, without schemas, of what only the catalog knows: functions and procedures that are
+    // called and not PostgreSQL's own (the pins unknown_function and call are theirs), and all
+    // relations. Each once.
+    std::vector<std::string> functions;
+    std::vector<std::string> relations;
+
     // For an error position to be trusted and a text to be answered locally: exactly one.
     StatementKind kind() const { return kinds.empty() ? StatementKind::empty : kinds.front(); }
 
@@ -182,7 +189,8 @@ struct Statement {
         return false;
     }
 
-    bool parsed = false;  // false: everything below is the cautious answer
+    bool parsed = false;           // false: everything below is the cautious answer
+    bool knows_relations = false;  // `relations` has all of them
     // Only reads, with functions known to be harmless, as far as a text can tell: a view, cast or
     // overloaded name may still call anything (that is the catalog's to say).
     bool is_read_only = false;

@@ -162,7 +162,7 @@ const Row session_functions[] = {
     {"SELECT query_to_xml('SELECT 1', true, true, '')", K::select, P::dynamic_sql},
     {"SELECT * FROM ts_stat('SELECT 1')", K::select, P::dynamic_sql},
     {"SELECT ts_rewrite('a'::tsquery, 'SELECT 1')", K::select, P::dynamic_sql},
-    {"SELECT binary_upgrade_set_next_pg_type_oid(1)", K::select, P::unknown_function},
+    {"SELECT binary_upgrade_set_next_pg_type_oid(1)", K::select, P::internal_function},
     {"SELECT nextval('s')", K::select},
     {"SELECT currval('s'), lastval()", K::select},
     {"SELECT pg_export_snapshot()", K::select},
