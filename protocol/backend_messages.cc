@@ -82,6 +82,9 @@ Result<ErrorResponse> parse_error_response(Bytes body) {
             case 'R':
                 response.routine = value;
                 break;
+            case 'F':
+                response.file = value;
+                break;
             case 'q':
             case 'W':
                 response.within = true;

@@ -22,6 +22,7 @@ struct ErrorResponse {
     std::string_view message;
     std::string_view detail;
     std::string_view hint;
+    std::string_view file;     // of PostgreSQL's sources (F)
     std::string_view routine;  // PostgreSQL's C function (R): not localised
     bool within = false;       // it is about something that the client's statement ran (q, W)
 

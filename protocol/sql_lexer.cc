@@ -7,6 +7,13 @@
 
 namespace weir::protocol {
 
+bool TextRules::has_no_trap(std::string_view text) const {
+    return std::all_of(text.begin(), text.end(), [this](char c) {
+        const bool ascii = static_cast<unsigned char>(c) < 0x80;
+        return (ascii || ascii_safe_encoding) && (c != '\\' || standard_conforming_strings);
+    });
+}
+
 using sql_scan::npos;
 
 namespace {

@@ -18,7 +18,14 @@ struct TextRules {
 
     bool readable() const { return standard_conforming_strings && ascii_safe_encoding; }
 
+    // Or there is nothing in the text that they would make something else of: a backslash in a
+    // string, a byte of a character that is not ASCII.
+    bool can_read(std::string_view text) const { return readable() || has_no_trap(text); }
+
     bool operator==(const TextRules&) const = default;
+
+private:
+    bool has_no_trap(std::string_view text) const;
 };
 
 // Whether a client_encoding, in PostgreSQL's spelling or an alias, is known to be ASCII safe.

@@ -138,9 +138,13 @@ std::size_t ClientSession::take_group(const Group& group) {
     }
     if (!canceled_ && !prelude_error_ && !acquire()) return 0;
     if (canceled_ || prelude_error_) return refuse_group(group);
-    pin_by_syntax_ = pin_ == router::PinReason::none &&
-                     needs.pin == router::PinReason::unparsable && needs.texts == 1;
-    if (needs.pins != 0) pin(needs);
+    if (needs.pins != 0) {
+        // A group that waits for its prelude comes here twice.
+        if (pins_ == 0) {
+            pin_by_syntax_ = needs.pin == router::PinReason::unparsable && needs.texts == 1;
+        }
+        pin(needs);
+    }
     if (!send_prelude(needs)) return 0;
     group_deallocates_ = needs.deallocates;
     if (needs.noteworthy) note_changes(needs);

@@ -99,6 +99,8 @@ private:
         std::vector<std::string> names;
         bool all = false;       // RESET ALL
         bool identity = false;  // DISCARD ALL: role and session_authorization, too
+        bool answered = false;  // PostgreSQL has done it, and nothing was rolled back since
+        bool restored = false;  // what the client started with was brought back in the block
 
         bool none() const { return names.empty() && !all; }
     };
@@ -238,7 +240,9 @@ private:
     // --- group_sender.cc ---
     [[gnu::hot]] bool send_prelude(const Plan& plan);
     [[gnu::hot]] bool check_server();
-    [[gnu::hot]] void guard_sequences(const Plan& plan);
+    [[gnu::cold]] bool send_prelude_apart();
+    bool begins(const Plan& plan) const;
+    [[gnu::hot]] bool guard_sequences(const Plan& plan);
     [[gnu::hot]] void send_settings();
     void send_injected(std::string_view sql, std::uint32_t mark);
     [[gnu::cold]] void send_own_sync();
@@ -318,12 +322,21 @@ private:
     [[gnu::cold]] void send_inquiry();
     [[gnu::cold]] void take_answer(const protocol::MessageView& message);
     bool only_inquiry_owed() const;
+
+    [[gnu::hot]] void unit_ended() {
+        if (!unit_failed_ && !unit_committed_) return;
+        unit_with_end_ended();
+    }
+
+    [[gnu::cold]] void unit_with_end_ended();
+    [[gnu::cold]] const protocol::Parameter* reset_to(std::string_view name) const;
+    [[gnu::cold]] void restore_startup();
     [[gnu::cold]] void forget_rolled_back();
     [[gnu::cold]] void settle_inquiry();
     [[gnu::cold]] void settle_value(const std::string& name, std::optional<std::string>& value);
     [[gnu::cold]] void unpin(PinSet gone);
     [[gnu::cold]] void settle_resets();
-    [[gnu::cold]] void settle_reset(const std::string& name, bool by_name);
+    [[gnu::cold]] void settle_reset(const std::string& name, const Resets& resets);
 
     // Changes of names by messages under way, oldest first; undone when those fail.
     struct NameChange {
@@ -357,11 +370,13 @@ private:
     bool settings_stay_here_ = false;  // some cannot be carried: the pin is for good
     bool temp_search_path_ = false;    // pg_temp may be in search_path in this transaction
     bool unit_committed_ = false;      // a COMMIT since the server was in sync and idle
-    bool checking_ = false;            // the check query is under way
-    bool server_doomed_ = false;       // not fit for others: closed when it would be given back
-    bool begin_sent_ = false;          // the group's BEGIN was deferred until now
-    bool begin_failed_ = false;        // ... and was never run
-    bool canceled_ = false;            // the client's request is refused before it is sent
+    bool set_after_rollback_ = false;  // a SET or RESET behind a ROLLBACK in the same unit
+    bool rolled_back_in_part_ = false;  // ... of a unit whose settings are still to be asked for
+    bool checking_ = false;             // the check query is under way
+    bool server_doomed_ = false;        // not fit for others: closed when it would be given back
+    bool begin_sent_ = false;           // the group's BEGIN was deferred until now
+    bool begin_failed_ = false;         // ... and was never run
+    bool canceled_ = false;             // the client's request is refused before it is sent
     bool group_deallocates_ = false;
     bool portal_deallocates_ = false;        // the unnamed portal is a DEALLOCATE
     bool retain_ = false;                    // the group uses statements prepared earlier

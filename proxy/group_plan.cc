@@ -345,6 +345,8 @@ void ClientSession::plan_settings(const router::Statement& statement, Plan& plan
             protocol::is_custom_parameter(change.name) && parameters_->find(change.name) == nullptr;
         if (change.is_local && !leaves_name) continue;
         plan.noteworthy = true;
+        // It takes the role with it.
+        if (change.name == "session_authorization") plan.touches.emplace_back("role");
         if (change.action == router::SettingChange::Action::to_default && !change.is_local) {
             plan.resets.names.push_back(change.name);
             continue;
@@ -352,8 +354,6 @@ void ClientSession::plan_settings(const router::Statement& statement, Plan& plan
         const auto* parameter = parameters_->find(change.name);
         // What PostgreSQL reports need not be asked for.
         if (parameter == nullptr || !parameter->reported) plan.touches.push_back(change.name);
-        // It takes the role with it.
-        if (change.name == "session_authorization") plan.touches.emplace_back("role");
     }
 }
 

@@ -35,22 +35,18 @@ bool ClientSession::send_prelude(const Plan& plan) {
         if (check_server()) return false;
         lease_fresh_ = false;
         send_settings();
-        guard_sequences(plan);
-        const bool apart = plan.own_sync_for_settings ||
+        const bool discards = guard_sequences(plan);
+        const bool apart = plan.own_sync_for_settings || (discards && begins(plan)) ||
                            std::any_of(injected_.begin(), injected_.end(), acts_at_begin);
-        if (apart && !worker_.to_server().empty()) {
-            // PostgreSQL refuses such statements behind others of the same pipeline (25001); and
-            // the transaction that a setting is for must not have begun with it.
-            send_own_sync();
-            prelude_pending_ = true;
-            write_to_server();
-            return false;
-        }
+        if (apart && !worker_.to_server().empty()) return send_prelude_apart();
     } else {
         // A server that is kept: RESET went to its own value instead of the client's.
         const bool quiet = server_->status == TransactionStatus::idle && !group_open_;
         if (quiet && !plan.own_sync_for_settings && !server_->uncertain.empty()) send_settings();
-        guard_sequences(plan);
+        const bool discards = guard_sequences(plan);
+        if (discards && quiet && (plan.own_sync_for_settings || begins(plan))) {
+            return send_prelude_apart();
+        }
     }
     if (!deferred_begin_.empty()) {
         send_injected(deferred_begin_, injected_begin);
@@ -59,6 +55,20 @@ bool ClientSession::send_prelude(const Plan& plan) {
     }
     if (local_failed_) send_failed_transaction();
     return true;
+}
+
+// PostgreSQL refuses some statements behind others of the same pipeline (25001); DISCARD takes a
+// snapshot, after which no isolation level can be set; and the transaction that a setting is for
+// must not have begun with it. They are answered before the group is sent.
+bool ClientSession::send_prelude_apart() {
+    send_own_sync();
+    prelude_pending_ = true;
+    write_to_server();
+    return false;
+}
+
+bool ClientSession::begins(const Plan& plan) const {
+    return !deferred_begin_.empty() || plan.begins_transaction;
 }
 
 // True if the check query is under way.
@@ -122,11 +132,11 @@ void ClientSession::send_injected(std::string_view sql, std::uint32_t mark) {
 }
 
 // lastval() and currval() must never tell what another client's statements did. What keeps its
-// server may call them where nobody sees it.
-void ClientSession::guard_sequences(const Plan& plan) {
-    if (session_mode() || server_->status == TransactionStatus::failed) return;
+// server may call them where nobody sees it. True if something was sent for it.
+bool ClientSession::guard_sequences(const Plan& plan) {
+    if (session_mode() || server_->status == TransactionStatus::failed) return false;
     const bool reads = plan.reads_sequences || pin_ != router::PinReason::none;
-    if (!reads && !plan.may_advance_sequences) return;
+    if (!reads && !plan.may_advance_sequences) return false;
     auto& seen = start_.entry->sequence_state_read;
     if (plan.reads_sequences && plan.pin == router::PinReason::none) {
         seen.store(true, std::memory_order_relaxed);
@@ -134,7 +144,8 @@ void ClientSession::guard_sequences(const Plan& plan) {
     auto& user = server_->sequence_user;
     const bool foreign = user != 0 && user != start_.id;
     const bool tidy = seen.load(std::memory_order_relaxed) && !sequences_in_transaction_;
-    if (foreign && (reads || tidy)) {
+    const bool discards = foreign && (reads || tidy);
+    if (discards) {
         // PostgreSQL then says that lastval is not yet defined (55000), and tells no foreign value.
         send_injected("DISCARD SEQUENCES", injected_discard);
         user = start_.id;
@@ -144,6 +155,7 @@ void ClientSession::guard_sequences(const Plan& plan) {
         user = mine ? start_.id : pool::ServerConnection::mixed_sequences;
         sequences_in_transaction_ = true;
     }
+    return discards;
 }
 
 void ClientSession::send_group(const Group& group) {

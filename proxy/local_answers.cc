@@ -1,5 +1,6 @@
 // Answers that need no server: BEGIN that is deferred, Parse of what is known, errors of our own.
 #include "protocol/frontend_messages.h"
+#include "protocol/sql_lexer.h"
 #include "proxy/client_session.h"
 
 namespace weir::proxy {
@@ -8,6 +9,16 @@ namespace frontend = protocol::frontend;
 namespace backend = protocol::backend;
 namespace sqlstate = protocol::sqlstate;
 using router::StatementKind;
+
+namespace {
+
+// PostgreSQL's tag for the spelling that was used.
+std::string_view begin_tag(std::string_view text) {
+    return protocol::is_word(protocol::SqlLexer(text).next().text, "start") ? "START TRANSACTION"
+                                                                            : "BEGIN";
+}
+
+}  // namespace
 
 // False: a server has to answer.
 bool ClientSession::answer_locally(const Group& group, const Plan& plan) {
@@ -61,7 +72,7 @@ bool ClientSession::answer_query_locally(const Group& group, const Plan& plan) {
             transaction_at_ = worker_.loop().now();
             arm(limits_->transaction_timeout);
             arm(limits_->idle_transaction_timeout);
-            protocol::write_command_complete("BEGIN", out);
+            protocol::write_command_complete(begin_tag(deferred_begin_), out);
             return true;
         case StatementKind::commit:
         case StatementKind::rollback: {

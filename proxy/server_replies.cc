@@ -29,6 +29,13 @@ bool passes_in_pieces(char type) {
            type == backend::function_call_response || type == backend::notice_response;
 }
 
+// PostgreSQL's own parser has refused the text itself, not one that it runs.
+bool is_of_the_parser(const protocol::ErrorResponse& response) {
+    const auto at = response.file.rfind('/');
+    const auto file = at == std::string_view::npos ? response.file : response.file.substr(at + 1);
+    return !response.within && (file == "scan.l" || file == "gram.y" || file == "parser.c");
+}
+
 std::uint64_t microseconds(pool::Duration duration) {
     return static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::microseconds>(duration).count()
@@ -191,6 +198,7 @@ void ClientSession::on_error(
     if (!parsed) return broken_server("a broken ErrorResponse");
     if (is_answer(step)) return;
     unit_failed_ = true;
+    resets_.answered = false;
     const auto& response = *parsed;
     const bool last_words = response.severity == "FATAL" || response.severity == "PANIC";
     if (phase_ == Phase::welcoming || prelude_pending_) {
@@ -219,9 +227,7 @@ void ClientSession::on_error(
     // PostgreSQL cannot read the text either. It reads all of it before it runs any: had something
     // run, it would have been answered.
     if (pin_by_syntax_ && !forwarded_in_group_ && step.about &&
-        step.about->reply == Reply::forward &&
-        response.code == protocol::sqlstate::syntax_error.text() &&
-        response.routine == "scanner_yyerror" && !response.within) {
+        step.about->reply == Reply::forward && is_of_the_parser(response)) {
         pin_by_syntax_ = false;
         pin_ = router::PinReason::none;
         pins_ = 0;
@@ -262,11 +268,18 @@ void ClientSession::on_command_complete(
     auto tag = as_text(message.body);
     if (!tag.empty() && tag.back() == '\0') tag.remove_suffix(1);
     name_settled(request);
-    if (tag == "ROLLBACK") {
+    if (tag == "SET" || tag == "RESET" || tag == "DISCARD ALL") {
+        if (request.reply == Reply::forward) {
+            resets_.answered = true;
+            set_after_rollback_ |= unit_failed_;
+        }
+        if (tag == "DISCARD ALL") all_names_dropped();
+    } else if (tag == "ROLLBACK") {
         unit_failed_ = true;
+        resets_.answered = false;
     } else if (tag == "COMMIT") {
         unit_committed_ = true;
-    } else if (tag == "DEALLOCATE ALL" || tag == "DISCARD ALL") {
+    } else if (tag == "DEALLOCATE ALL") {
         all_names_dropped();
     } else if (tag == "DEALLOCATE" && request.tag == 0 && !session_mode()) {
         // By a portal that was not followed: which of our statements it hit is not known.
@@ -307,6 +320,7 @@ void ClientSession::on_ready_for_query(
         pass_on(message.whole);
     }
     group_open_ = false;
+    pin_by_syntax_ = false;
     request_ended(local_failed_ || *status != TransactionStatus::idle);
 }
 
@@ -356,7 +370,11 @@ void ClientSession::request_finished() {
         return;
     }
     if (group_open_) return;
-    if (server_->status != TransactionStatus::idle) return;
+    if (server_->status != TransactionStatus::idle) {
+        const bool in_block = server_->status == TransactionStatus::in_transaction;
+        if (in_block && resets_.answered && !resets_.none() && !resets_.restored) restore_startup();
+        return;
+    }
     sequences_in_transaction_ = false;
     temp_search_path_ = false;
     if ((pins_ != 0 || !touched_.empty()) && asks_state()) return send_inquiry();

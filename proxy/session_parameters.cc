@@ -18,10 +18,11 @@ void ClientSession::on_parameter_status(const protocol::MessageView& message) {
 
 void ClientSession::settle_parameters() {
     if (reported_.empty() && injected_.empty() && resets_.none()) {
-        if (server_->status == TransactionStatus::idle) unit_failed_ = unit_committed_ = false;
+        if (server_->status == TransactionStatus::idle) unit_ended();
         return;
     }
-    const bool rolled_back = unit_failed_ && server_->status != TransactionStatus::in_transaction;
+    const bool rolled_back = unit_failed_ && !unit_committed_ && !set_after_rollback_ &&
+                             server_->status != TransactionStatus::in_transaction;
     const auto was_injected = [this](std::string_view name) {
         return std::any_of(injected_.begin(), injected_.end(), [&](const std::string& other) {
             return protocol::same_parameter_name(other, name);
@@ -35,16 +36,24 @@ void ClientSession::settle_parameters() {
         if (rolled_back && was_injected(name)) {
             // The server is back at another client's value; this client's is what it was.
             told = unit_parameters_->value(name);
+        } else if (const auto* started = reset_to(name)) {
+            told = started->value;
         }
         tell_parameter(name, told);
     }
     reported_.clear();
+    // ... even if that makes no report: it had been told of a value in between.
+    if (rolled_back && phase_ == Phase::serving) {
+        for (const auto& name : injected_) {
+            const auto* before = unit_parameters_->find(name);
+            if (before != nullptr && before->reported) tell_parameter(before->name, before->value);
+        }
+    }
     if (!unit_failed_ && phase_ == Phase::serving) tell_unreported();
     if (server_->status == TransactionStatus::idle) {
-        if (unit_failed_ && !unit_committed_ && !injected_.empty()) forget_rolled_back();
         settle_injected();
         settle_resets();
-        unit_failed_ = unit_committed_ = false;
+        unit_ended();
     }
 }
 

@@ -1,6 +1,7 @@
 // What transactions leave behind in the session, asked of PostgreSQL: settings that follow the
 // client to its next server, and state that keeps this one until it is gone.
 #include "protocol/frontend_messages.h"
+#include "protocol/set_statements.h"
 #include "proxy/client_session.h"
 #include "proxy/log.h"
 
@@ -33,6 +34,10 @@ void add_name(std::vector<std::string>& names, std::string_view name) {
 
 bool is_role(std::string_view name) {
     return protocol::same_parameter_name(name, "role");
+}
+
+bool is_identity(std::string_view name) {
+    return is_role(name) || protocol::same_parameter_name(name, "session_authorization");
 }
 
 bool is_too_much(const ParameterSet& set) {
@@ -80,6 +85,7 @@ void ClientSession::note_changes(const Plan& plan) {
     }
     for (const auto& name : plan.resets.names)
         add_name(resets_.names, name);
+    if (!plan.resets.none()) resets_.restored = resets_.answered = false;
     resets_.all |= plan.resets.all;
     resets_.identity |= plan.resets.identity;
     const auto unread = pin_bit(router::PinReason::set_setting);
@@ -108,6 +114,7 @@ void ClientSession::send_inquiry() {
     inquiry_ = std::make_unique<StateInquiry>();
     inquiry_->pins = pins_ & askable_pins;
     inquiry_->names = std::exchange(touched_, {});
+    inquiry_->only_own = unit_failed_ || std::exchange(rolled_back_in_part_, false);
     state_may_be_gone_ = false;
     worker_.to_server().begin(frontend::query).c_string(inquiry_text(*inquiry_)).end();
     server_->expected.sent({protocol::Request::query, protocol::Reply::swallow, state_inquiry});
@@ -123,19 +130,27 @@ bool ClientSession::only_inquiry_owed() const {
     return inquiry_ != nullptr && server_ != nullptr && server_->expected.size() == 1;
 }
 
+// A transaction, or what was sent without one, has ended.
+void ClientSession::unit_with_end_ended() {
+    if (unit_failed_ && !unit_committed_) forget_rolled_back();
+    rolled_back_in_part_ |= unit_failed_ && unit_committed_;
+    touched_at_end_.clear();
+    unit_failed_ = unit_committed_ = set_after_rollback_ = false;
+}
+
 // The transaction was rolled back, and with it the client's own settings that had been brought to
-// this server in it. What the server says of them now is none of the client's.
+// this server in it. What the client had before it still has; what the server says is another's.
 void ClientSession::forget_rolled_back() {
     const auto is_moot = [&](const std::string& name) {
-        if (contains_name(touched_at_end_, name) || !contains_name(injected_, name)) return false;
-        return true;
+        if (contains_name(touched_at_end_, name)) return false;
+        // The name of a custom setting stays.
+        return !protocol::is_custom_parameter(name) || parameters_->find(name) != nullptr;
     };
     std::erase_if(touched_, is_moot);
     if (inquiry_) {
         for (auto& name : inquiry_->names)
             if (is_moot(name)) inquiry_->moot.push_back(name);
     }
-    touched_at_end_.clear();
 }
 
 // The inquiry was answered, or refused.
@@ -196,16 +211,13 @@ void ClientSession::unpin(PinSet gone) {
 // RESET goes to what the client started with, which the server does not know.
 void ClientSession::settle_resets() {
     if (resets_.none()) return;
-    auto resets = std::exchange(resets_, {});
+    const auto resets = std::exchange(resets_, {});
     if (session_mode()) return;
     auto names = resets.names;
     if (resets.all) {
         const auto add = [&](const ParameterSet& set, bool reported_too) {
             for (const auto& parameter : set.parameters()) {
-                const bool identity =
-                    is_role(parameter.name) ||
-                    protocol::same_parameter_name(parameter.name, "session_authorization");
-                if (identity && !resets.identity) continue;
+                if (is_identity(parameter.name) && !resets.identity) continue;
                 if (reported_too || !parameter.reported) add_name(names, parameter.name);
             }
         };
@@ -214,17 +226,20 @@ void ClientSession::settle_resets() {
         add(*server_->parameters, false);
     }
     for (const auto& name : names)
-        settle_reset(name, contains_name(resets.names, name));
+        settle_reset(name, resets);
 }
 
-void ClientSession::settle_reset(const std::string& name, bool by_name) {
+void ClientSession::settle_reset(const std::string& name, const Resets& resets) {
     const auto* const started = startup_parameters_->find(name);
     const auto* const known = server_->parameters->find(name);
+    const bool held = !unit_failed_ || resets.answered;
     if (known != nullptr && known->reported) {
         // The server has told what it went to; the client is told what is its own.
-        if (!unit_failed_ && started != nullptr) tell_parameter(started->name, started->value);
+        if (held && started != nullptr) tell_parameter(started->name, started->value);
         return;
     }
+    // Refused, or rolled back.
+    if (!held && !unit_committed_) return;
     // A part of the transaction was rolled back, or the name was set as well: its value tells what
     // came of it, unless RESET means something else for the client than for the server.
     const bool touched = is_touched(name);
@@ -237,17 +252,35 @@ void ClientSession::settle_reset(const std::string& name, bool by_name) {
         return;
     }
     server_->make_uncertain(name);
-    if (unit_failed_) return;
     if (started != nullptr) {
         parameters_ = ParameterSet::with(parameters_, *started);
     } else if (protocol::is_custom_parameter(name)) {
         // Others' names among those of RESET ALL are none of this client's.
-        if (by_name || parameters_->find(name) != nullptr) {
+        if (contains_name(resets.names, name) || parameters_->find(name) != nullptr) {
             parameters_ = ParameterSet::with(parameters_, {name, "", false, true});
         }
     } else {
         parameters_ = ParameterSet::without(parameters_, name);
     }
+}
+
+// What the client started with, if a RESET of this name has been answered.
+const Parameter* ClientSession::reset_to(std::string_view name) const {
+    if (resets_.none() || !resets_.answered) return nullptr;
+    const bool all = resets_.all && (resets_.identity || !is_identity(name));
+    if (!all && !contains_name(resets_.names, name)) return nullptr;
+    return startup_parameters_->find(name);
+}
+
+// In a block the client goes on with what it started with, not with what the server did.
+void ClientSession::restore_startup() {
+    resets_.restored = true;
+    for (const auto& [name, value] : start_.settings) {
+        if (reset_to(name) != nullptr) send_injected(protocol::set_statement(name, value), 0);
+    }
+    if (worker_.to_server().empty()) return;
+    send_own_sync();
+    write_to_server();
 }
 
 }  // namespace weir::proxy

@@ -44,7 +44,16 @@ std::string inquiry_text(const StateInquiry& inquiry) {
         if ((inquiry.pins & pin_bit(question.pin)) != 0) add(question.sql);
     }
     for (const auto& name : inquiry.names) {
-        add("pg_catalog.current_setting(" + protocol::quote_literal(name) + ", true)");
+        const auto quoted = protocol::quote_literal(name);
+        // Neither custom settings nor the role are among pg_settings.
+        const bool shown = !protocol::is_custom_parameter(name) && name != "role";
+        if (inquiry.only_own && shown) {
+            add("(SELECT pg_catalog.current_setting(s.name) FROM pg_catalog.pg_settings s WHERE "
+                "pg_catalog.lower(s.name) OPERATOR(pg_catalog.=) " +
+                quoted + " AND s.source OPERATOR(pg_catalog.=) 'session')");
+        } else {
+            add("pg_catalog.current_setting(" + quoted + ", true)");
+        }
     }
     return text;
 }

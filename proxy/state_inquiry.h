@@ -32,7 +32,9 @@ inline constexpr PinSet askable_pins =
 struct StateInquiry {
     PinSet pins = 0;                 // of askable_pins
     std::vector<std::string> names;  // of settings
-    std::vector<std::string> moot;   // those of them whose answer means nothing for the client
+    // Only values that were set in the session count: NULL for those that it began with.
+    bool only_own = false;
+    std::vector<std::string> moot;  // those of them whose answer means nothing for the client
 };
 
 struct StateAnswer {

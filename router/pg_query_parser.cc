@@ -148,7 +148,7 @@ StatementPtr read_tree(const weir_tree& tree) {
 }  // namespace
 
 StatementPtr analyse(std::string_view text, protocol::TextRules rules) {
-    if (!rules.readable()) return opaque_statement(PinReason::unknown_encoding);
+    if (!rules.can_read(text)) return opaque_statement(PinReason::unknown_encoding);
     if (text.size() > parser_text_limit) return analyse_long_text(text);
     if (text.find('\0') != std::string_view::npos) return opaque_statement(PinReason::unparsable);
     // The parser wants a NUL behind the text.

@@ -200,7 +200,7 @@ const StatementPtr& StatementCache::find_or_analyse(
     std::string_view text, protocol::TextRules rules
 ) {
     Store& store = *store_;
-    if (!rules.readable() || text.size() > parser_text_limit) {
+    if (!rules.can_read(text) || text.size() > parser_text_limit) {
         ++store.counters.unkeyed;
         store.unkept = analyse(text, rules);
         return store.unkept;

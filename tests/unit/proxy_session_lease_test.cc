@@ -327,7 +327,9 @@ TEST_CASE("Lease: nobody sees what another client's sequences gave") {
 }
 
 TEST_CASE("Lease: a text that PostgreSQL cannot read either does not keep the server") {
-    const auto syntax = be::error("42601", "syntax error at or near \"selec\"", "scanner_yyerror");
+    const auto syntax = be::error(
+        "42601", "syntax error at or near \"selec\"", "scanner_yyerror", "ERROR", "scan.l"
+    );
     const auto group = fe::parse("", "selec 1") + fe::bind("", "") + fe::execute() + fe::sync();
     ScriptOptions options;
     options.clients = {{}, {}};

@@ -17,7 +17,10 @@ using Names = std::vector<std::string>;
 using Values = std::vector<std::optional<std::string>>;
 
 std::string asks(Names names, proxy::PinSet pins = 0) {
-    return fe::query(proxy::inquiry_text({pins, std::move(names), {}}));
+    proxy::StateInquiry inquiry;
+    inquiry.pins = pins;
+    inquiry.names = std::move(names);
+    return fe::query(proxy::inquiry_text(inquiry));
 }
 
 std::string row_of(const Values& values) {
@@ -341,7 +344,9 @@ TEST_CASE("State: EXECUTE does what its PREPARE says, and the pin ends with DEAL
 }
 
 TEST_CASE("State inquiry: an answer that is none is not believed") {
-    const proxy::StateInquiry inquiry{pin_bit(PinReason::listen), {"a"}, {}};
+    proxy::StateInquiry inquiry;
+    inquiry.pins = pin_bit(PinReason::listen);
+    inquiry.names = {"a"};
     const auto answer = [&](const Values& values) {
         const auto row = row_of(values);
         return proxy::read_state_answer(inquiry, as_bytes(row).subspan(5));

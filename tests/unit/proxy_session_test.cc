@@ -248,7 +248,7 @@ TEST_CASE("ClientSession: COMMIT and ROLLBACK of an empty transaction need no se
         .client_receives(be::complete("BEGIN"), be::ready('T'), be::complete("COMMIT"), be::ready())
         .client_sends(fe::query("start transaction"), fe::query("rollback"))
         .client_receives(
-            be::complete("BEGIN"), be::ready('T'), be::complete("ROLLBACK"), be::ready()
+            be::complete("START TRANSACTION"), be::ready('T'), be::complete("ROLLBACK"), be::ready()
         )
         .pool_has(0, 0, 0);
     script.play();

@@ -84,7 +84,7 @@ TEST_CASE("StatementCache: a syntax error is remembered by the exact text") {
 
 TEST_CASE("StatementCache: texts that cannot be read are not remembered") {
     StatementCache cache;
-    const std::string text = "SELECT 1";
+    const std::string text = "SELECT '\\', '\xc3\xa4'";
     CHECK(cache.find_or_analyse(text)->pin == PinReason::none);
     CHECK(
         cache.find_or_analyse(text, {.standard_conforming_strings = false})->pin ==

@@ -426,8 +426,15 @@ TEST_CASE("analyse: what the parser refuses is opaque") {
     for (const Row& row : unparsable)
         check(row);
     CHECK(analyse(std::string_view{"SELECT 1\0; SELECT 2", 19})->pin == P::unparsable);
-    CHECK(analyse("SELECT 1", {.standard_conforming_strings = false})->pin == P::unknown_encoding);
-    CHECK(analyse("SELECT 1", {.ascii_safe_encoding = false})->pin == P::unknown_encoding);
+    // What says the same under any rules is read.
+    const protocol::TextRules old_strings{.standard_conforming_strings = false};
+    const protocol::TextRules unsafe{.ascii_safe_encoding = false};
+    CHECK(analyse("SELECT '\\'", old_strings)->pin == P::unknown_encoding);
+    CHECK(analyse("SELECT '\xc3\xa4'", unsafe)->pin == P::unknown_encoding);
+    CHECK(analyse("SELECT '\xc3\xa4'", old_strings)->pin == P::none);
+    CHECK(analyse("SELECT '\\'", unsafe)->pin == P::none);
+    CHECK(analyse("DISCARD ALL", old_strings)->discard_all);
+    CHECK(analyse("DISCARD ALL", unsafe)->discard_all);
 }
 
 TEST_CASE("text: every kind and reason has one of its own") {

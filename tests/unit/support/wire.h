@@ -223,12 +223,14 @@ inline std::string error(
     std::string_view code,
     std::string_view text,
     std::string_view routine = "test",
-    std::string_view severity = "ERROR"
+    std::string_view severity = "ERROR",
+    std::string_view file = "test.c"
 ) {
     protocol::MessageWriter out;
     out.begin(type::error_response);
     out.u8('S').c_string(severity).u8('V').c_string(severity);
-    out.u8('C').c_string(code).u8('M').c_string(text).u8('R').c_string(routine).u8(0).end();
+    out.u8('C').c_string(code).u8('M').c_string(text);
+    out.u8('F').c_string(file).u8('R').c_string(routine).u8(0).end();
     return text_of(out);
 }
 
