@@ -147,6 +147,7 @@ std::size_t ClientSession::take_group(const Group& group) {
     forwarded_in_group_ = false;
     const bool was_idle =
         server_->status == protocol::TransactionStatus::idle && !group_open_ && !begin_sent_;
+    stream_discard_ = false;
     send_group(group);
     if (!touched_.empty() && may_ask_behind(needs, group, was_idle)) send_inquiry();
     write_to_server();
