@@ -136,10 +136,19 @@ std::size_t ClientSession::take_group(const Group& group) {
         if (!waiting_ && !group_open_) request_at_ = worker_.loop().now();
         arm(limits_->query_timeout);
     }
-    if (!canceled_ && !prelude_error_ && !acquire()) return 0;
+    const bool pins = needs.pins != 0 && !keeps_server();
+    if (!canceled_ && !prelude_error_) {
+        // Nobody stands in the queue for a server that he may not keep.
+        const bool in_vain = pins && server_ == nullptr && !waiting_ && pool_.pins_full();
+        if (in_vain) return refuse_pin(group, needs);
+        if (!acquire()) return 0;
+    }
     if (canceled_ || prelude_error_) return refuse_group(group);
+    // In the middle of a reply nothing can be said.
+    if (pins && reply_left_ > 0) return 0;
     pin_by_syntax_ = pin_ == router::PinReason::none &&
                      needs.pin == router::PinReason::unparsable && needs.texts == 1;
+    if (pins && !pool_.try_start_pin()) return refuse_pin(group, needs);
     if (needs.pins != 0) pin(needs);
     if (!send_prelude(needs)) return 0;
     group_deallocates_ = needs.deallocates;
