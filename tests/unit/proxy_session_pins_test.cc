@@ -12,11 +12,12 @@ using router::PinReason;
 
 namespace {
 
-const std::string create_temp = "create temp table t (a int)";
+// Nobody can be asked whether a library is still loaded.
+const std::string load = "load 'x'";
 const auto failing_parse = fe::parse("", "pgweir: too many pinned connections");
 
 // What a client gets instead of a server of its own.
-std::string refused(std::string_view detail = "temporary object, t") {
+std::string refused(std::string_view detail = "loaded library, x") {
     auto error = protocol::error(
         protocol::sqlstate::configuration_limit_exceeded,
         "too many pinned connections",
@@ -51,11 +52,11 @@ std::string done(std::string_view tag) {
     return be::parse_complete() + be::bind_complete() + be::complete(tag);
 }
 
-SessionScript& creates_temp(SessionScript& script, std::string_view notice = {}) {
-    return script.client_sends(fe::query(create_temp))
-        .server_receives(fe::query(create_temp))
-        .server_replies(be::complete("CREATE TABLE"), be::ready())
-        .client_receives(std::string(notice), be::complete("CREATE TABLE"), be::ready());
+SessionScript& loads(SessionScript& script, std::string_view notice = {}) {
+    return script.client_sends(fe::query(load))
+        .server_receives(fe::query(load))
+        .server_replies(be::complete("LOAD"), be::ready())
+        .client_receives(std::string(notice), be::complete("LOAD"), be::ready());
 }
 
 // Client 0 keeps server 0, and may as the only one; client 1 speaks.
@@ -66,7 +67,7 @@ SessionScript one_is_pinned(std::size_t servers = 2, ScriptOptions options = {})
     options.clients = {{}, {}};
     options.max_pinned = 1;
     SessionScript script{options};
-    creates_temp(script).pool_has(1, servers - 1, 0).with_client(1).with_server(1);
+    loads(script).pool_has(1, servers - 1, 0).with_client(1).with_server(1);
     return script;
 }
 
@@ -79,19 +80,17 @@ std::uint64_t count(ScriptWorld& world, PinReason reason, PinEvent event) {
 TEST_CASE("Pins: one more than max_pinned fails before it is sent, and the client lives") {
     auto script = one_is_pinned();
     SUBCASE("Query") {
-        script.client_sends(fe::query(create_temp));
+        script.client_sends(fe::query(load));
     }
     SUBCASE("extended query") {
-        script.client_sends(run(create_temp), fe::sync());
+        script.client_sends(run(load), fe::sync());
     }
     script.client_receives(refused(), be::ready())
         .server_receives("")
         .pool_has(1, 1, 0)
         .check(
             "the refusal is counted",
-            [](ScriptWorld& world) {
-                return count(world, PinReason::temp_object, PinEvent::refused) == 1;
-            }
+            [](ScriptWorld& world) { return count(world, PinReason::load, PinEvent::refused) == 1; }
         )
         .client_sends(select("1"))
         .server_receives(select("1"))
@@ -105,10 +104,10 @@ TEST_CASE("Pins: one more than max_pinned fails before it is sent, and the clien
         .check("nobody is pinned", [](ScriptWorld& world) {
             return world.entry->pool.pinned() == 0;
         });
-    creates_temp(script).pool_has(1, 0, 0).check("one is pinned", [](ScriptWorld& world) {
+    loads(script).pool_has(1, 0, 0).check("one is pinned", [](ScriptWorld& world) {
         return world.entry->pool.pinned() == 1 &&
-               count(world, PinReason::temp_object, PinEvent::begun) == 2 &&
-               count(world, PinReason::temp_object, PinEvent::left) == 1;
+               count(world, PinReason::load, PinEvent::begun) == 2 &&
+               count(world, PinReason::load, PinEvent::left) == 1;
     });
     script.play();
 }
@@ -116,7 +115,7 @@ TEST_CASE("Pins: one more than max_pinned fails before it is sent, and the clien
 TEST_CASE("Pins: whoever is pinned may do more of it") {
     auto script = one_is_pinned();
     script.with_client(0).with_server(0);
-    creates_temp(script).pool_has(1, 1, 0);
+    loads(script).pool_has(1, 1, 0);
     script.play();
 }
 
@@ -129,20 +128,20 @@ TEST_CASE("Pins: a transaction fails where it is when its request is refused") {
         .server_replies(be::injected_done("BEGIN"), selected(), be::ready('T'))
         .client_receives(selected(), be::ready('T'));
     SUBCASE("Query") {
-        script.client_sends(fe::query(create_temp))
+        script.client_sends(fe::query(load))
             .server_receives(failing_parse, fe::sync())
             .client_receives("")
             .server_replies(be::error("42601", "syntax error"), be::ready('E'))
             .client_receives(refused(), be::ready('E'));
     }
     SUBCASE("extended query") {
-        script.client_sends(run(create_temp), fe::sync())
+        script.client_sends(run(load), fe::sync())
             .server_receives(failing_parse, fe::sync())
             .server_replies(be::error("42601", "syntax error"), be::ready('E'))
             .client_receives(refused(), be::ready('E'));
     }
     SUBCASE("extended query with Flush: the rest up to Sync is skipped") {
-        script.client_sends(run(create_temp), fe::flush())
+        script.client_sends(run(load), fe::flush())
             .server_receives(failing_parse)
             .server_replies(be::error("42601", "syntax error"))
             .client_receives(refused())
@@ -172,7 +171,7 @@ TEST_CASE("Pins: a deferred BEGIN fails without a server") {
     auto script = one_is_pinned();
     script.client_sends(fe::query("begin"))
         .client_receives(be::complete("BEGIN"), be::ready('T'))
-        .client_sends(fe::query(create_temp))
+        .client_sends(fe::query(load))
         .client_receives(refused(), be::ready('E'))
         .server_receives("")
         .pool_has(1, 1, 0)
@@ -183,7 +182,7 @@ TEST_CASE("Pins: a deferred BEGIN fails without a server") {
 
 TEST_CASE("Pins: the refusal stands behind the answers to what was sent before it") {
     auto script = one_is_pinned();
-    script.client_sends(run("select 1"), fe::flush(), run(create_temp), fe::sync())
+    script.client_sends(run("select 1"), fe::flush(), run(load), fe::sync())
         .server_receives(run("select 1"), fe::flush(), failing_parse, fe::sync())
         .server_replies(done("SELECT 1"))
         .client_receives(done("SELECT 1"))
@@ -197,7 +196,7 @@ TEST_CASE("Pins: the refusal stands behind the answers to what was sent before i
 TEST_CASE("Pins: an error before the refused request is the only one") {
     auto script = one_is_pinned();
     const auto division = be::error("22012", "division by zero");
-    script.client_sends(run("select 1/0"), fe::flush(), run(create_temp), fe::sync())
+    script.client_sends(run("select 1/0"), fe::flush(), run(load), fe::sync())
         .server_receives(run("select 1/0"), fe::flush(), failing_parse, fe::sync())
         .server_replies(be::parse_complete(), be::bind_complete(), division, be::ready())
         .client_receives(be::parse_complete(), be::bind_complete(), division, be::ready())
@@ -207,9 +206,7 @@ TEST_CASE("Pins: an error before the refused request is the only one") {
 
 TEST_CASE("Pins: a refused request does not stand in the queue") {
     auto script = one_is_pinned(1);
-    script.client_sends(fe::query(create_temp))
-        .client_receives(refused(), be::ready())
-        .pool_has(1, 0, 0);
+    script.client_sends(fe::query(load)).client_receives(refused(), be::ready()).pool_has(1, 0, 0);
     script.play();
 }
 
@@ -229,14 +226,14 @@ TEST_CASE("Pins: refused after it has waited, the server goes back") {
             .client_receives(be::complete("BEGIN"), selected(), be::ready('T'));
     }
     script.with_client(2)
-        .client_sends(fe::query(create_temp))
+        .client_sends(fe::query(load))
         .pool_has(2, 0, 1)
         .with_client(0)
         .with_server(0)
-        .client_sends(fe::query(create_temp))
-        .server_receives(fe::query(create_temp))
-        .server_replies(be::complete("CREATE TABLE"), be::ready('T'))
-        .client_receives(be::complete("CREATE TABLE"), be::ready('T'))
+        .client_sends(fe::query(load))
+        .server_receives(fe::query(load))
+        .server_replies(be::complete("LOAD"), be::ready('T'))
+        .client_receives(be::complete("LOAD"), be::ready('T'))
         .with_client(1)
         .with_server(1)
         .client_sends(fe::query("commit"))
@@ -272,15 +269,15 @@ TEST_CASE("Pins: pin_idle_timeout ends a session that keeps a server and is idle
     SessionScript script{options};
     auto gone = protocol::fatal(
         protocol::sqlstate::idle_session_timeout,
-        "terminating connection due to pin_idle_timeout: temporary object kept a server connection",
+        "terminating connection due to pin_idle_timeout: loaded library kept a server connection",
         "End what keeps the server connection before the session is idle; SHOW PINS on the console "
         "shows it."
     );
-    gone.detail = "t";
+    gone.detail = "x";
     protocol::MessageWriter out;
     protocol::write_error(gone, out);
     SUBCASE("after its last request") {
-        creates_temp(script)
+        loads(script)
             .time_passes(29s)
             .client_sends(select("1"))
             .server_receives(select("1"))
@@ -293,10 +290,10 @@ TEST_CASE("Pins: pin_idle_timeout ends a session that keeps a server and is idle
             .time_passes(1s);
     }
     SUBCASE("not within a transaction") {
-        script.client_sends(fe::query("begin; " + create_temp))
-            .server_receives(fe::query("begin; " + create_temp))
-            .server_replies(be::complete("BEGIN"), be::complete("CREATE TABLE"), be::ready('T'))
-            .client_receives(be::complete("BEGIN"), be::complete("CREATE TABLE"), be::ready('T'))
+        script.client_sends(fe::query("begin; " + load))
+            .server_receives(fe::query("begin; " + load))
+            .server_replies(be::complete("BEGIN"), be::complete("LOAD"), be::ready('T'))
+            .client_receives(be::complete("BEGIN"), be::complete("LOAD"), be::ready('T'))
             .time_passes(100s)
             .client_lives()
             .client_sends(fe::query("commit"))
@@ -329,7 +326,7 @@ TEST_CASE("Pins: pin_idle_timeout is nothing to a client without a pin") {
 TEST_CASE("Pins: pin_notice tells the client why, before the answer") {
     ScriptOptions options;
     std::string first = pin_notice("unparsable text", "");
-    std::string second = pin_notice("temporary object", "t");
+    std::string second = pin_notice("loaded library", "x");
     SUBCASE("off") {
         first = second = "";
     }
@@ -349,15 +346,13 @@ TEST_CASE("Pins: pin_notice tells the client why, before the answer") {
         .client_receives(syntax_error, be::ready())
         // PostgreSQL does not know it either: the pin is lifted.
         .pool_has(0, 1, 0);
-    creates_temp(script, second)
-        .pool_has(1, 0, 0)
-        .check("both are counted", [](ScriptWorld& world) {
-            return count(world, PinReason::unparsable, PinEvent::begun) == 1 &&
-                   count(world, PinReason::unparsable, PinEvent::lifted) == 1 &&
-                   count(world, PinReason::temp_object, PinEvent::begun) == 1 &&
-                   count(world, PinReason::temp_object, PinEvent::lifted) == 0 &&
-                   world.entry->pool.pinned() == 1;
-        });
+    loads(script, second).pool_has(1, 0, 0).check("both are counted", [](ScriptWorld& world) {
+        return count(world, PinReason::unparsable, PinEvent::begun) == 1 &&
+               count(world, PinReason::unparsable, PinEvent::lifted) == 1 &&
+               count(world, PinReason::load, PinEvent::begun) == 1 &&
+               count(world, PinReason::load, PinEvent::lifted) == 0 &&
+               world.entry->pool.pinned() == 1;
+    });
     script.play();
 }
 
@@ -372,9 +367,9 @@ TEST_CASE("Pins: what SHOW PINS says of a client") {
                     const auto view = session.view();
                     // A server that was lost before the request was sent is replaced.
                     if (view.pin.empty() || view.server_id == 0) return;
-                    CHECK(view.pin == "temporary object");
-                    CHECK(view.pin_detail == "t");
-                    CHECK(view.pin_statement == "CREATE TABLE");
+                    CHECK(view.pin == "loaded library");
+                    CHECK(view.pin_detail == "x");
+                    CHECK(view.pin_statement == "LOAD");
                     CHECK(view.server_id == world.connections[0]->id());
                     if (view.activity != activity) CHECK(world.client_gone(0));
                 },
@@ -382,7 +377,7 @@ TEST_CASE("Pins: what SHOW PINS says of a client") {
             );
         });
     };
-    creates_temp(script);
+    loads(script);
     looks("idle");
     script.client_sends(fe::query("begin")).server_receives(fe::query("begin"));
     looks("active");
@@ -407,13 +402,13 @@ TEST_CASE("Rotate: a session does not get the server it had last") {
     }
     SUBCASE("unless it keeps it") {
         script.with_server(1);
-        creates_temp(script);
-        creates_temp(script).pool_has(1, 1, 0);
+        loads(script);
+        loads(script).pool_has(1, 1, 0);
     }
     SUBCASE("unless there can be no other") {
         // The other one keeps server 1, so server 0 is all there is.
         script.with_client(1).with_server(1);
-        creates_temp(script).with_client(0);
+        loads(script).with_client(0);
         for (const std::size_t repeats : {1U, 2U, 3U}) {
             script.with_server(0)
                 .client_sends(select("1"))
