@@ -130,8 +130,23 @@ Keys pooling() {
         key<&S::max_user_client_connections>(
             "max_user_client_connections", "Clients per user; 0 means unlimited."
         ),
+        key<&S::max_pinned>(
+            "max_pinned",
+            "Clients of a pool that may keep a server beyond their transactions; a request that "
+            "would make it more fails. 0 means no limit but the pool's size."
+        ),
+        key<&S::pin_notice>(
+            "pin_notice",
+            "Tells a client by a NOTICE that it keeps its server from now on, and why: never, the "
+            "first time or always."
+        ),
+        key<&S::lend_policy>(
+            "lend_policy",
+            "Lends the server used last, the servers in turn, or (for tests) never the one that "
+            "the session had last while there can be another."
+        ),
         key<&S::server_round_robin>(
-            "server_round_robin", "Lends the servers in turn instead of the one used last."
+            "server_round_robin", "Lends the servers in turn, as lend_policy round_robin does."
         ),
         lower_case(key<&S::ignore_startup_parameters>(
             "ignore_startup_parameters", "Startup parameters to swallow instead of applying them."
@@ -262,6 +277,11 @@ Keys timeouts() {
         key<&S::client_idle_timeout>(
             "client_idle_timeout",
             "A client idle for longer outside a transaction is disconnected; 0 means never."
+        ),
+        key<&S::pin_idle_timeout>(
+            "pin_idle_timeout",
+            "A client that keeps a server and is idle for longer outside a transaction is "
+            "disconnected; 0 means never."
         ),
         key<&S::idle_transaction_timeout>(
             "idle_transaction_timeout",

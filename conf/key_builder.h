@@ -15,6 +15,8 @@ inline constexpr std::array<std::string_view, 5> auth_types{
     "trust", "any", "plain", "md5", "scram-sha-256"};
 inline constexpr std::array<std::string_view, 6> ssl_modes{
     "disable", "allow", "prefer", "require", "verify-ca", "verify-full"};
+inline constexpr std::array<std::string_view, 3> lend_policies{"lifo", "round_robin", "rotate"};
+inline constexpr std::array<std::string_view, 3> pin_notices{"off", "first", "always"};
 
 template <class T>
 struct Unwrap {
@@ -60,6 +62,8 @@ constexpr std::span<const std::string_view> choices_of() {
     if constexpr (std::is_same_v<T, PoolMode>) return pool_modes;
     if constexpr (std::is_same_v<T, AuthType>) return auth_types;
     if constexpr (std::is_same_v<T, SslMode>) return ssl_modes;
+    if constexpr (std::is_same_v<T, LendPolicy>) return lend_policies;
+    if constexpr (std::is_same_v<T, PinNotice>) return pin_notices;
     return {};
 }
 

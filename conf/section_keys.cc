@@ -26,6 +26,7 @@ std::vector<Key<D>> make_database_keys() {
         key<&D::pool_size>("pool_size", "Instead of default_pool_size."),
         key<&D::min_pool_size>("min_pool_size", "Instead of the global min_pool_size."),
         key<&D::reserve_pool_size>("reserve_pool_size", "Instead of the global reserve_pool_size."),
+        key<&D::max_pinned>("max_pinned", "Instead of the global max_pinned; 0 means no limit."),
         key<&D::connect_query>(
             "connect_query", "Run once on each new server connection; empty means none."
         ),

@@ -66,6 +66,18 @@ std::string_view to_string(SslMode mode) {
     return "?";
 }
 
+std::string_view to_string(LendPolicy policy) {
+    switch (policy) {
+        case LendPolicy::lifo:
+            return "lifo";
+        case LendPolicy::round_robin:
+            return "round_robin";
+        case LendPolicy::rotate:
+            return "rotate";
+    }
+    return "?";
+}
+
 bool is_console_database(std::string_view name) {
     return name == "pgbouncer" || name == "pgweir";
 }
@@ -104,6 +116,17 @@ int effective_pool_size(
         find_database(settings, database), &DatabaseSettings::pool_size, settings.default_pool_size
     );
     return own_or(find_user(settings, user), &UserSettings::pool_size, size);
+}
+
+int effective_max_pinned(const Settings& settings, std::string_view database) {
+    return own_or(
+        find_database(settings, database), &DatabaseSettings::max_pinned, settings.max_pinned
+    );
+}
+
+LendPolicy effective_lend_policy(const Settings& settings) {
+    const bool in_turn = settings.server_round_robin && settings.lend_policy == LendPolicy::lifo;
+    return in_turn ? LendPolicy::round_robin : settings.lend_policy;
 }
 
 int effective_reserve_pool_size(

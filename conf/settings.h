@@ -32,9 +32,20 @@ enum class AuthType {
 
 enum class SslMode { disable, allow, prefer, require, verify_ca, verify_full };
 
+// Which idle server a client gets.
+enum class LendPolicy {
+    lifo,         // the one used last
+    round_robin,  // the one that was idle for longest
+    rotate,       // the same, but never the one the session had last if there can be another
+};
+
+// Whether a client is told that it keeps its server.
+enum class PinNotice { off, first, always };
+
 std::string_view to_string(PoolMode mode);
 std::string_view to_string(AuthType type);
 std::string_view to_string(SslMode mode);
+std::string_view to_string(LendPolicy policy);
 
 // One [databases.NAME]. What is empty is inherited from Settings (or, for dbname, from the name).
 struct DatabaseSettings {
@@ -48,7 +59,8 @@ struct DatabaseSettings {
     std::optional<int> pool_size;       // 0 = unlimited
     std::optional<int> min_pool_size;
     std::optional<int> reserve_pool_size;
-    std::string connect_query;  // run once on each new server connection; empty = none
+    std::optional<int> max_pinned;  // 0 = unlimited
+    std::string connect_query;      // run once on each new server connection; empty = none
     std::optional<PoolMode> pool_mode;
     std::optional<int> max_db_connections;         // 0 = inherited
     std::optional<int> max_db_client_connections;  // 0 = inherited
@@ -103,7 +115,10 @@ struct Settings {
     int max_db_client_connections = 0;    // clients per database; 0 = unlimited
     int max_user_connections = 0;         // servers per user; 0 = unlimited
     int max_user_client_connections = 0;  // clients per user; 0 = unlimited
-    bool server_round_robin = false;      // false: the server used last is lent first
+    int max_pinned = 0;                   // pinned clients of a pool; 0 = unlimited
+    PinNotice pin_notice = PinNotice::off;
+    LendPolicy lend_policy = LendPolicy::lifo;
+    bool server_round_robin = false;                     // lend_policy lifo means round_robin
     std::vector<std::string> ignore_startup_parameters;  // lower case
     bool application_name_add_host = false;
     int max_prepared_statements = 200;  // kept per server connection; 0 = not tracked
@@ -145,6 +160,7 @@ struct Settings {
     Milliseconds query_wait_timeout = std::chrono::seconds(120);
     Milliseconds cancel_wait_timeout = std::chrono::seconds(10);
     Milliseconds client_idle_timeout = std::chrono::seconds(0);
+    Milliseconds pin_idle_timeout = std::chrono::seconds(0);
     Milliseconds idle_transaction_timeout = std::chrono::seconds(0);
     Milliseconds transaction_timeout = std::chrono::seconds(0);
 
@@ -208,6 +224,10 @@ int effective_pool_size(const Settings& settings, std::string_view database, std
 int effective_reserve_pool_size(
     const Settings& settings, std::string_view database, std::string_view user
 );
+// The database's, else the global; 0 = unlimited.
+int effective_max_pinned(const Settings& settings, std::string_view database);
+// lend_policy, or what server_round_robin makes of it.
+LendPolicy effective_lend_policy(const Settings& settings);
 // The database's, else the global. Never above effective_pool_size, which a user may have lowered.
 int effective_min_pool_size(
     const Settings& settings, std::string_view database, std::string_view user

@@ -87,6 +87,16 @@ private:
         if (s.reserve_pool_size > 0 && s.reserve_pool_timeout.count() == 0) {
             warn("pgweir.reserve_pool_size", "has no effect while reserve_pool_timeout is 0");
         }
+        const auto most = std::int64_t{s.default_pool_size} + s.reserve_pool_size;
+        if (s.default_pool_size > 0 && s.max_pinned >= most) {
+            warn(
+                "pgweir.max_pinned",
+                "has no effect: a pool has " + std::to_string(most) + " servers at most"
+            );
+        }
+        if (s.server_round_robin && s.lend_policy == LendPolicy::rotate) {
+            warn("pgweir.server_round_robin", "has no effect with lend_policy rotate");
+        }
     }
 
     void authentication() {

@@ -24,6 +24,7 @@ private:
 struct alignas(64) PoolCounters {
     Counter server_assignments;
     Counter transactions;
+    Counter pinned_transactions;  // those of clients that were pinned at their end
     Counter queries;
     Counter bytes_received;  // from clients
     Counter bytes_sent;      // to clients

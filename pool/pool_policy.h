@@ -1,16 +1,21 @@
 // Pool policy: how many servers to open and which to close. Pure functions of a few numbers.
 #pragma once
 
+#include "conf/settings.h"
 #include "pool/io/io_backend.h"
 
 #include <cstddef>
 
 namespace weir::pool {
 
+using conf::LendPolicy;
+
 struct PoolLimits {
     std::size_t size = 20;  // servers of one pool; 0 = no limit
     std::size_t min_size = 0;
     std::size_t reserve = 0;
+    std::size_t max_pinned = 0;  // pins at a time; 0 = no limit
+    LendPolicy lend_policy = LendPolicy::lifo;
     Duration reserve_timeout = std::chrono::seconds(5);  // 0 = the reserve is off
     Duration server_lifetime = std::chrono::hours(1);    // 0 = a server is used once
     Duration server_idle_timeout = std::chrono::minutes(10);

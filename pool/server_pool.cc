@@ -9,6 +9,8 @@ namespace {
 
 // How many of a worker's warm servers are looked at for one that has the client's settings.
 constexpr int settings_search_depth = 8;
+// Under rotate: how long a session waits for another server than its last one.
+constexpr auto rotate_patience = std::chrono::milliseconds(100);
 
 }  // namespace
 
@@ -33,7 +35,10 @@ ServerConnection* ServerPool::lend(
     {
         const std::lock_guard lock(mutex_);
         if (!paused_ && waiters_.empty() && idle_count_ > 0) {
-            server = pick_idle(worker, wish);
+            server = rotates() ? pick_rotated(waiter.last_server, !another_may_come())
+                               : pick_idle(worker, wish);
+        }
+        if (server != nullptr) {
             take(*server);
             server->used = true;
             if (server->channel && server->channel.loop() != workers_[worker]) {
@@ -47,7 +52,9 @@ ServerConnection* ServerPool::lend(
             waiter.since = now;
             waiter.ticket = next_ticket_++;
             waiters_.push_back(waiter);
-            wanted = more_might_open();
+            // What those before him do not want may be his.
+            if (rotates()) rotate_waiters(now);
+            wanted = waiter.state == Waiter::State::waiting && more_might_open();
         }
     }
     if (wanted) observer_.servers_wanted(*this);
@@ -106,6 +113,29 @@ void ServerPool::retire(ServerConnection& server, CloseReason reason, bool gone)
 void ServerPool::cancel_started(ServerConnection& server) {
     const std::lock_guard lock(mutex_);
     ++server.cancels;
+}
+
+bool ServerPool::try_start_pin() {
+    const std::lock_guard lock(mutex_);
+    if (no_pin_left()) return false;
+    ++pinned_;
+    return true;
+}
+
+void ServerPool::start_pin() {
+    const std::lock_guard lock(mutex_);
+    ++pinned_;
+}
+
+void ServerPool::end_pin() {
+    const std::lock_guard lock(mutex_);
+    assert(pinned_ > 0);
+    --pinned_;
+}
+
+bool ServerPool::pins_full() const {
+    const std::lock_guard lock(mutex_);
+    return no_pin_left();
 }
 
 // --- control plane ---
@@ -185,13 +215,11 @@ void ServerPool::resume() {
     {
         const std::lock_guard lock(mutex_);
         paused_ = false;
-        while (!waiters_.empty() && idle_count_ > 0) {
+        if (rotates()) rotate_waiters(Clock::now());
+        while (!rotates() && !waiters_.empty() && idle_count_ > 0) {
             auto& waiter = waiters_.front();
-            auto& server = *pick_idle(0, waiter.wish);
-            take(server);
-            if (server.channel) server.floating = server.channel.loop()->steal(server.channel);
             waiters_.pop_front();
-            grant(waiter, server, nullptr);
+            grant_idle(waiter, *pick_idle(0, waiter.wish));
         }
         wanted = !waiters_.empty();
     }
@@ -201,6 +229,12 @@ void ServerPool::resume() {
 bool ServerPool::paused() const {
     const std::lock_guard lock(mutex_);
     return paused_;
+}
+
+void ServerPool::lend_after_all(TimePoint now) {
+    const std::lock_guard lock(mutex_);
+    // Whatever the policy is now: it may have been rotate when they began to wait.
+    if (opening_ == 0) rotate_waiters(now);
 }
 
 void ServerPool::recycle() {
@@ -306,9 +340,14 @@ std::uint64_t ServerPool::overtakings() const {
     return overtakings_;
 }
 
-void ServerPool::set_round_robin(bool on) {
+std::uint64_t ServerPool::repeats() const {
     const std::lock_guard lock(mutex_);
-    round_robin_ = on;
+    return repeats_;
+}
+
+std::size_t ServerPool::pinned() const {
+    const std::lock_guard lock(mutex_);
+    return pinned_;
 }
 
 // --- under the lock ---
@@ -341,6 +380,56 @@ ServerConnection* ServerPool::pick_idle(unsigned worker, const protocol::Paramet
     return nullptr;
 }
 
+bool ServerPool::another_may_come() const {
+    return opening_ > 0 || limits_.size == 0 || total() < limits_.size;
+}
+
+// The server that was idle for longest and is not `last_server`; that one if need be and `repeat`.
+ServerConnection* ServerPool::pick_rotated(std::uint64_t last_server, bool repeat) {
+    ServerConnection* longest = nullptr;
+    ServerConnection* last = nullptr;
+    for (auto& list : idle_) {
+        for (auto& server : list) {
+            if (server.id() == last_server) {
+                last = &server;
+            } else if (longest == nullptr || server.last_used < longest->last_used) {
+                longest = &server;
+            }
+        }
+    }
+    if (longest != nullptr || last == nullptr || !repeat) return longest;
+    ++repeats_;
+    return last;
+}
+
+// Whoever waits gets an idle server that he may have, the longest waiter first. Those who wait too
+// long, and all if no other server can come, may have any.
+void ServerPool::rotate_waiters(TimePoint now) {
+    const auto serve = [&](bool all_repeat) {
+        for (auto next = waiters_.begin(); next != waiters_.end() && idle_count_ > 0;) {
+            auto& waiter = *next;
+            const bool repeat = all_repeat || now - waiter.since >= rotate_patience;
+            auto* const server = pick_rotated(waiter.last_server, repeat);
+            if (server == nullptr) {
+                ++next;
+                continue;
+            }
+            next = waiters_.erase(next);
+            grant_idle(waiter, *server);
+        }
+    };
+    if (paused_) return;
+    serve(false);
+    if (!another_may_come()) serve(true);
+}
+
+// REQUIRES: not in the queue any more.
+void ServerPool::grant_idle(Waiter& waiter, ServerConnection& server) {
+    take(server);
+    if (server.channel) server.floating = server.channel.loop()->steal(server.channel);
+    grant(waiter, server, nullptr);
+}
+
 void ServerPool::take(ServerConnection& server) {
     idle_[server.home].erase(IdleList::s_iterator_to(server));
     --idle_count_;
@@ -350,7 +439,8 @@ void ServerPool::take(ServerConnection& server) {
 }
 
 void ServerPool::grant(Waiter& waiter, ServerConnection& server, EventLoop* owner) {
-    if (waiter.ticket < last_ticket_) ++overtakings_;
+    // With rotate it is the servers' turn that counts.
+    if (waiter.ticket < last_ticket_ && !rotates()) ++overtakings_;
     last_ticket_ = waiter.ticket;
     server.state = ServerState::active;
     ++server.epoch;
@@ -375,10 +465,10 @@ void ServerPool::make_idle(ServerConnection& server, unsigned worker, TimePoint 
     server.client_id.store(0, std::memory_order_relaxed);
     --active_count_;
     ++idle_count_;
-    if (round_robin_) {
-        idle_[worker].push_back(server);
-    } else {
+    if (limits_.lend_policy == LendPolicy::lifo) {
         idle_[worker].push_front(server);
+    } else {
+        idle_[worker].push_back(server);
     }
     if (server.channel) {
         server.channel.set_handler(server);
@@ -397,6 +487,12 @@ void ServerPool::put_back(ServerConnection& server, unsigned worker, TimePoint n
     auto* const owner = server.channel ? server.channel.loop() : nullptr;
     if (const auto reason = staleness(server, now)) {
         retire_locked(server, *reason);
+        return;
+    }
+    if (rotates() && !waiters_.empty()) {
+        make_idle(server, worker, now);
+        rotate_waiters(now);
+        if (!waiters_.empty() && idle_count_ > 0) observer_.servers_wanted(*this);
         return;
     }
     if (!paused_ && !waiters_.empty()) {

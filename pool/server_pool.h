@@ -5,6 +5,10 @@
 //
 // Fairness: a server that comes back goes to the longest waiter, whoever's worker that is on; an
 // arrival never overtakes a waiter. overtakings() counts the times it did and must stay 0.
+//
+// LendPolicy::rotate is for tests of what follows a session to another server: there a server goes
+// to the longest waiter that did not have it last. Who could only have his last one again waits
+// while another may come; if none can he has it after all, which repeats() counts.
 #pragma once
 
 #include "pool/counters.h"
@@ -28,6 +32,8 @@ public:
     EventLoop* loop = nullptr;
     std::uint64_t channel = 0;
     protocol::ParameterSetRef wish;
+    // The id of the server the session had last; the session's.
+    std::uint64_t last_server = 0;
 
     // Guarded by the pool's lock while waiting; the session's after it was woken.
     State state = State::none;
@@ -99,6 +105,14 @@ public:
     void retire(ServerConnection& server, CloseReason reason, bool gone);
     // Counts a cancel under way to a server that the caller holds.
     void cancel_started(ServerConnection& server);
+    // A client begins to keep its server beyond its transactions; it ends with end_pin(). False:
+    // as many as max_pinned allows do.
+    [[nodiscard]] bool try_start_pin();
+    // The same for one that cannot be refused any more, above the limit if need be.
+    void start_pin();
+    void end_pin();
+    // try_start_pin() would say no.
+    bool pins_full() const;
 
     // --- control plane (any thread) ---
 
@@ -116,6 +130,9 @@ public:
     void pause();
     void resume();
     bool paused() const;
+    // Whoever has waited for another server than his last one (rotate) for a while, and none is
+    // being opened, gets what is idle.
+    void lend_after_all(TimePoint now);
     // All servers of now are closed as soon as they are idle.
     void recycle();
     // Closes idle servers: over their lifetime, idle too long, dirty or over the limit.
@@ -136,7 +153,9 @@ public:
     std::size_t clients() const { return clients_.load(std::memory_order_relaxed); }
 
     std::uint64_t overtakings() const;
-    void set_round_robin(bool on);
+    // Under rotate: a session was lent the server it had last.
+    std::uint64_t repeats() const;
+    std::size_t pinned() const;
     // No server of a generation before this one is left (RECONNECT, WAIT_CLOSE).
     bool recycled() const;
     // Servers of an earlier one are dirty.
@@ -160,7 +179,10 @@ private:
     [[gnu::hot]] ServerConnection* pick_idle(
         unsigned worker, const protocol::ParameterSetRef& wish
     );
+    [[gnu::cold]] ServerConnection* pick_rotated(std::uint64_t last_server, bool repeat);
+    [[gnu::cold]] void rotate_waiters(TimePoint now);
     [[gnu::hot]] void take(ServerConnection& server);
+    void grant_idle(Waiter& waiter, ServerConnection& server);
     void grant(Waiter& waiter, ServerConnection& server, EventLoop* owner);
     [[gnu::hot]] void make_idle(ServerConnection& server, unsigned worker, TimePoint now);
     [[gnu::hot]] void put_back(ServerConnection& server, unsigned worker, TimePoint now);
@@ -172,6 +194,11 @@ private:
     std::size_t total() const { return all_.size() + opening_; }
 
     bool more_might_open() const;
+    bool another_may_come() const;
+
+    bool rotates() const { return limits_.lend_policy == LendPolicy::rotate; }
+
+    bool no_pin_left() const { return limits_.max_pinned > 0 && pinned_ >= limits_.max_pinned; }
 
     void register_idle(const ServerRef& server, std::uint64_t epoch);
     bool claim_for_test(ServerConnection& server, std::uint64_t key);
@@ -193,12 +220,13 @@ private:
     WaiterList waiters_;  // longest first
     PoolLimits limits_;
     bool paused_ = false;
-    bool round_robin_ = false;
     unsigned next_home_ = 0;
     std::uint64_t generation_ = 0;
     std::uint64_t next_ticket_ = 1;
     std::uint64_t last_ticket_ = 0;
     std::uint64_t overtakings_ = 0;
+    std::uint64_t repeats_ = 0;
+    std::size_t pinned_ = 0;
     std::uint64_t opened_ = 0;
 };
 

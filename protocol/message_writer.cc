@@ -69,11 +69,16 @@ void write_error(const Error& error, MessageWriter& out) {
 }
 
 void write_notice(
-    std::string_view severity, SqlState code, std::string_view message, MessageWriter& out
+    std::string_view severity,
+    SqlState code,
+    std::string_view message,
+    MessageWriter& out,
+    std::string_view detail
 ) {
     out.begin(backend::notice_response);
     out.u8('S').c_string(severity).u8('V').c_string(severity);
     out.u8('C').c_string(code.text()).u8('M').c_string(message);
+    if (!detail.empty()) out.u8('D').c_string(detail);
     out.u8(0).end();
 }
 

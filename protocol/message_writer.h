@@ -51,9 +51,13 @@ private:
 
 // ErrorResponse with the fields S V C M and, where there are any, D H (manual 55.8).
 void write_error(const Error& error, MessageWriter& out);
-// NoticeResponse of the given severity text ("NOTICE", "WARNING").
+// NoticeResponse of the given severity text ("NOTICE", "WARNING"); D only if there is a detail.
 void write_notice(
-    std::string_view severity, SqlState code, std::string_view message, MessageWriter& out
+    std::string_view severity,
+    SqlState code,
+    std::string_view message,
+    MessageWriter& out,
+    std::string_view detail = {}
 );
 void write_ready_for_query(TransactionStatus status, MessageWriter& out);
 void write_command_complete(std::string_view tag, MessageWriter& out);

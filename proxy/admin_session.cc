@@ -33,11 +33,9 @@ std::string hex(std::string_view bytes) {
 }
 
 void write_notice(const AdminNotice& notice, protocol::MessageWriter& out) {
-    out.begin(backend::notice_response);
-    out.u8('S').c_string("NOTICE").u8('V').c_string("NOTICE").u8('C').c_string("00000");
-    out.u8('M').c_string(notice.message);
-    if (!notice.detail.empty()) out.u8('D').c_string(notice.detail);
-    out.u8(0).end();
+    protocol::write_notice(
+        "NOTICE", protocol::SqlState("00000"), notice.message, out, notice.detail
+    );
 }
 
 }  // namespace

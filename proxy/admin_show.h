@@ -2,7 +2,8 @@
 //
 //   admin_show.cc           which there are; what is small
 //   admin_show_pools.cc     POOLS, DATABASES, USERS, LISTS, MEM
-//   admin_show_sessions.cc  CLIENTS, SERVERS, PINS
+//   admin_show_sessions.cc  CLIENTS, SERVERS
+//   admin_show_pins.cc      PINS, PIN_COUNTS, LENDING
 //   admin_show_stats.cc     STATS and its like
 #pragma once
 
@@ -44,8 +45,13 @@ std::string_view help_text();
 Columns socket_columns();
 std::vector<Row> show_clients(const ShowContext& context);
 std::vector<Row> show_servers(const ShowContext& context);
+
 Columns pins_columns();
 std::vector<Row> show_pins(const ShowContext& context);
+Columns pin_counts_columns();
+std::vector<Row> show_pin_counts(const ShowContext& context);
+Columns lending_columns();
+std::vector<Row> show_lending(const ShowContext& context);
 
 Columns pools_columns();
 std::vector<Row> show_pools(const ShowContext& context);
@@ -70,6 +76,17 @@ std::vector<Row> show_totals(const ShowContext& context);
 std::string_view state_shown(
     const pool::ServerConnection& server, const conf::Settings& settings, pool::TimePoint now
 );
+
+// Now, by both clocks.
+struct Clocks {
+    pool::TimePoint steady = pool::Clock::now();
+    std::chrono::system_clock::time_point system = std::chrono::system_clock::now();
+};
+
+// "2026-11-21 09:23:56 UTC", in the process's time zone as PgBouncer does.
+std::string time_text(pool::TimePoint time, const Clocks& now);
+// What stands for the server in `ptr` and `link`.
+std::string server_pointer(std::uint64_t id);
 // The id shown: its column is an int4, so what does not fit is cut off.
 std::int64_t id_shown(std::uint64_t id);
 

@@ -11,23 +11,6 @@ namespace {
 
 using enum ColumnType;
 
-struct Clocks {
-    pool::TimePoint steady = pool::Clock::now();
-    std::chrono::system_clock::time_point system = std::chrono::system_clock::now();
-};
-
-// "2026-11-21 09:23:56 UTC", in the process's time zone as PgBouncer does.
-std::string time_text(pool::TimePoint time, const Clocks& now) {
-    const auto age =
-        std::chrono::duration_cast<std::chrono::system_clock::duration>(now.steady - time);
-    const auto seconds = std::chrono::system_clock::to_time_t(now.system - age);
-    std::tm parts{};
-    if (::localtime_r(&seconds, &parts) == nullptr) return {};
-    std::array<char, 64> buffer{};
-    const auto size = std::strftime(buffer.data(), buffer.size(), "%Y-%m-%d %H:%M:%S %Z", &parts);
-    return {buffer.data(), size};
-}
-
 // PgBouncer shows addresses in memory. These only have to be unique and to match: `link` of a
 // client is `ptr` of its server.
 std::string pointer_text(char kind, std::uint64_t id) {
@@ -41,10 +24,6 @@ std::string pointer_text(char kind, std::uint64_t id) {
 
 std::string client_pointer(std::uint64_t id) {
     return pointer_text('c', id);
-}
-
-std::string server_pointer(std::uint64_t id) {
-    return pointer_text('5', id);
 }
 
 Row client_row(const SessionView& view, const Clocks& now) {
@@ -127,6 +106,21 @@ Row server_row(
 
 }  // namespace
 
+std::string time_text(pool::TimePoint time, const Clocks& now) {
+    const auto age =
+        std::chrono::duration_cast<std::chrono::system_clock::duration>(now.steady - time);
+    const auto seconds = std::chrono::system_clock::to_time_t(now.system - age);
+    std::tm parts{};
+    if (::localtime_r(&seconds, &parts) == nullptr) return {};
+    std::array<char, 64> buffer{};
+    const auto size = std::strftime(buffer.data(), buffer.size(), "%Y-%m-%d %H:%M:%S %Z", &parts);
+    return {buffer.data(), size};
+}
+
+std::string server_pointer(std::uint64_t id) {
+    return pointer_text('5', id);
+}
+
 std::int64_t id_shown(std::uint64_t id) {
     return static_cast<std::int64_t>(id & 0x7fffffffU);
 }
@@ -175,40 +169,6 @@ std::vector<Row> show_clients(const ShowContext& context) {
         rows.push_back(client_row(view, now));
     for (const auto& view : context.console_clients)
         rows.push_back(client_row(view, now));
-    return rows;
-}
-
-// Ours: who keeps a server beyond its transactions, and why.
-Columns pins_columns() {
-    return {
-        {"id", int4},
-        {"user", text},
-        {"database", text},
-        {"addr", text},
-        {"port", int4},
-        {"application_name", text},
-        {"reason", text},
-        {"detail", text},
-        {"link", text},
-    };
-}
-
-std::vector<Row> show_pins(const ShowContext& context) {
-    std::vector<Row> rows;
-    for (const auto& view : context.sessions) {
-        if (view.pin.empty()) continue;
-        rows.push_back({
-            id_shown(view.id),
-            view.user,
-            view.database,
-            view.address,
-            std::int64_t{view.port},
-            view.application_name,
-            std::string(view.pin),
-            view.pin_detail,
-            view.server_id == 0 ? std::string() : server_pointer(view.server_id),
-        });
-    }
     return rows;
 }
 

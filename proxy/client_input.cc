@@ -136,13 +136,20 @@ std::size_t ClientSession::take_group(const Group& group) {
         if (!waiting_ && !group_open_) request_at_ = worker_.loop().now();
         arm(limits_->query_timeout);
     }
-    if (!canceled_ && !prelude_error_ && !acquire()) return 0;
+    const bool pins = needs.pins != 0 && !keeps_server();
+    if (!canceled_ && !prelude_error_) {
+        // Nobody stands in the queue for a server that he may not keep.
+        const bool in_vain = pins && server_ == nullptr && !waiting_ && pool_.pins_full();
+        if (in_vain) return refuse_pin(group, needs);
+        if (!acquire()) return 0;
+    }
     if (canceled_ || prelude_error_) return refuse_group(group);
+    // In the middle of a reply nothing can be said.
+    if (pins && reply_left_ > 0) return 0;
+    if (pins && !pool_.try_start_pin()) return refuse_pin(group, needs);
     if (needs.pins != 0) {
         // A group that waits for its prelude comes here twice.
-        if (pins_ == 0) {
-            pin_by_syntax_ = needs.pin == router::PinReason::unparsable && needs.texts == 1;
-        }
+        if (pins) pin_by_syntax_ = needs.pin == router::PinReason::unparsable && needs.texts == 1;
         pin(needs);
     }
     if (!send_prelude(needs)) return 0;
@@ -151,6 +158,7 @@ std::size_t ClientSession::take_group(const Group& group) {
     forwarded_in_group_ = false;
     const bool was_idle =
         server_->status == protocol::TransactionStatus::idle && !group_open_ && !begin_sent_;
+    stream_discard_ = false;
     send_group(group);
     if (!touched_.empty() && may_ask_behind(needs, group, was_idle)) send_inquiry();
     write_to_server();

@@ -275,6 +275,7 @@ void ClientSession::finish(std::string_view reason) {
     }
     flush_passed();
     let_server_go();
+    leave_pinned();
     pool_.client_removed();
     timer_.cancel();
     worker_.to_server().clear();
@@ -331,6 +332,9 @@ SessionView ClientSession::view() const {
     view.state = waiting_ ? "waiting" : server_ != nullptr ? "active" : "idle";
     view.pin = pin_ == router::PinReason::none ? "" : router::text(pin_);
     view.pin_detail = pin_detail_;
+    view.pin_statement = router::text(pin_statement_);
+    view.activity = activity();
+    view.pinned = pinned_at_;
     view.connected = connected_at_;
     view.request = request_at_;
     if (waiting_) view.wait = worker_.loop().now() - waiter_.since;

@@ -12,7 +12,7 @@
 //   group_sender.cc        groups to the server      group_statements.cc  prepared statements
 //   server_replies.cc      replies to the client     session_parameters.cc  settings
 //   session_state.cc       what transactions leave behind
-//   session_timers.cc      deadlines
+//   session_timers.cc      deadlines              session_pins.cc      keeping a server
 #pragma once
 
 #include "protocol/backend_messages.h"
@@ -53,8 +53,11 @@ struct SessionView {
     std::string user, database, address, local_address, tls, application_name;
     int port = 0, local_port = 0;
     std::string_view state;
-    std::string_view pin;    // why it keeps its server, empty if it does not
-    std::string pin_detail;  // the name this hangs on, if there is one
+    std::string_view pin;            // why it keeps its server, empty if it does not
+    std::string pin_detail;          // the name this hangs on, if there is one
+    std::string_view pin_statement;  // the kind of the statement that began it
+    std::string_view activity;       // as pg_stat_activity calls its server's state
+    pool::TimePoint pinned{};
     pool::TimePoint connected{}, request{};
     pool::Duration wait{};
     std::uint64_t server_id = 0;
@@ -110,6 +113,7 @@ private:
         PinSet pins = 0;
         router::PinReason pin = router::PinReason::none;  // the first of them
         std::string pin_detail;
+        router::StatementKind pin_statement = router::StatementKind::unknown;
         bool needs_server = false;
         bool own_sync_for_settings = false;
         bool reads_sequences = false;
@@ -151,6 +155,8 @@ private:
     // Of a Parse that fails on purpose, or a DEALLOCATE of a name that SQL has given: none of our
     // statements has this number.
     static constexpr std::uint32_t no_statement = ~std::uint32_t{0};
+    // As the former, and the client is told refusal_ in its place.
+    static constexpr std::uint32_t refused_parse = no_statement - 1;
 
     // --- client_session.cc ---
     [[gnu::hot]] void advance();
@@ -190,8 +196,19 @@ private:
     [[gnu::cold]] void lose_server(
         const protocol::Error& error, pool::CloseReason reason, bool gone
     );
+
+    // --- session_pins.cc ---
     [[gnu::cold]] void pin(router::PinReason reason, std::string_view detail);
     [[gnu::cold]] void pin(const Plan& plan);
+    [[gnu::cold]] void pin_begins(
+        router::PinReason reason, std::string_view detail, router::StatementKind statement
+    );
+    [[gnu::cold]] void pin_lifted(std::string_view why);
+    [[gnu::cold]] void leave_pinned();
+    [[gnu::cold]] std::size_t refuse_pin(const Group& group, const Plan& plan);
+    [[gnu::cold]] void tell_refusal();
+    [[gnu::cold]] protocol::Error idle_pin_error() const;
+    std::string_view activity() const;
 
     // --- session_welcome.cc ---
     [[gnu::cold]] void prepare_welcome();
@@ -247,6 +264,7 @@ private:
     void send_injected(std::string_view sql, std::uint32_t mark);
     [[gnu::cold]] void send_own_sync();
     [[gnu::cold]] void send_failed_transaction();
+    [[gnu::cold]] void send_failing_parse(std::string_view text, std::uint32_t tag);
     [[gnu::hot]] void send_group(const Group& group);
     [[gnu::hot]] void send_message(const protocol::MessageView& message);
     [[gnu::hot]] void send_query(const protocol::MessageView& message);
@@ -392,6 +410,7 @@ private:
     bool wait_noticed_ = false;
     bool stream_discard_ = false;  // what stream_left_ counts is thrown away
     bool reply_swallowed_ = false;
+    bool pin_noticed_ = false;
     router::PinReason pin_ = router::PinReason::none;  // the first of pins_
     PinSet pins_ = 0;
 
@@ -430,6 +449,9 @@ private:
     std::vector<protocol::StatementRef> evicting_;  // Close was sent and is not answered yet
     std::uint32_t heal_statement_ = 0;
     std::string pin_detail_;
+    router::StatementKind pin_statement_ = router::StatementKind::unknown;
+    pool::TimePoint pinned_at_{};
+    std::unique_ptr<protocol::Error> refusal_;  // see refused_parse
     std::string unknown_name_;
     std::unique_ptr<protocol::ClientStatements> statements_;
     protocol::ParameterSetRef startup_parameters_ = protocol::ParameterSet::none();

@@ -282,11 +282,15 @@ const router::StatementPtr& ClientSession::plan_text(std::string_view text, Plan
         if (plan.pin == router::PinReason::none) {
             plan.pin = statement.pin;
             plan.pin_detail = statement.pin_detail;
+            plan.pin_statement = statement.kind();
         }
     }
     if (statement.creates_relation && may_be_temporary(statement)) {
         plan.pins |= pin_bit(router::PinReason::temp_object);
-        if (plan.pin == router::PinReason::none) plan.pin = router::PinReason::temp_object;
+        if (plan.pin == router::PinReason::none) {
+            plan.pin = router::PinReason::temp_object;
+            plan.pin_statement = statement.kind();
+        }
     }
     if (pins_ != 0 && frees_state(statement)) plan.noteworthy = plan.frees_state = true;
     if (!statement.settings.empty()) plan_settings(statement, plan);

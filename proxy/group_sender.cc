@@ -96,15 +96,16 @@ void ClientSession::send_own_sync() {
 void ClientSession::send_failed_transaction() {
     local_failed_ = false;
     send_injected("BEGIN", 0);
-    auto& out = worker_.to_server();
-    out.begin(frontend::parse)
-        .c_string("")
-        .c_string("pgweir: this transaction failed before it had a server")
-        .u16(0)
-        .end();
-    server_->expected.sent({Request::parse, Reply::swallow, no_statement});
+    send_failing_parse("pgweir: this transaction failed before it had a server", no_statement);
     send_own_sync();
     begin_sent_ = true;
+}
+
+// What the server's log will show as a syntax error.
+void ClientSession::send_failing_parse(std::string_view text, std::uint32_t tag) {
+    worker_.to_server().begin(frontend::parse).c_string("").c_string(text).u16(0).end();
+    server_->expected.sent({Request::parse, Reply::swallow, tag});
+    server_->unnamed_owner = 0;
 }
 
 void ClientSession::send_settings() {

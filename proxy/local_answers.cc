@@ -151,6 +151,7 @@ void ClientSession::fail_group(const Group& group, const protocol::Error& error)
         local_failed_ = true;
     }
     stream_discard_ = true;
+    idle_since_ = worker_.loop().now();
     const bool only_sync =
         group.bytes.size() == protocol::message_header_size && group.terminator == frontend::sync;
     if (!only_sync) protocol::write_error(error, out);

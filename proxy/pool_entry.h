@@ -4,6 +4,7 @@
 
 #include "conf/settings.h"
 #include "pool/server_pool.h"
+#include "proxy/pin_counts.h"
 
 #include <atomic>
 #include <map>
@@ -28,7 +29,9 @@ struct SessionLimits {
     pool::Duration idle_transaction_timeout{};
     pool::Duration transaction_timeout{};
     pool::Duration client_idle_timeout{};
+    pool::Duration pin_idle_timeout{};
     pool::Duration client_login_timeout{};
+    conf::PinNotice pin_notice = conf::PinNotice::off;
     bool log_disconnections = true;
     bool log_pooler_errors = true;
 };
@@ -62,6 +65,7 @@ struct PoolEntry {
 
     pool::ServerPool pool;
     WelcomeCache welcome;
+    PinCounts pins;
     // Some client has asked for currval or lastval: from then on servers are cleaned of others'
     // values before a statement that may advance a sequence.
     std::atomic<bool> sequence_state_read{false};

@@ -43,6 +43,8 @@ SessionLimits session_limits(
     limits.idle_transaction_timeout = conf::effective_idle_transaction_timeout(settings, user);
     limits.transaction_timeout = conf::effective_transaction_timeout(settings, user);
     limits.client_idle_timeout = conf::effective_client_idle_timeout(settings, user);
+    limits.pin_idle_timeout = settings.pin_idle_timeout;
+    limits.pin_notice = settings.pin_notice;
     limits.client_login_timeout = settings.client_login_timeout;
     limits.log_disconnections = settings.log_disconnections;
     limits.log_pooler_errors = settings.log_pooler_errors;
@@ -97,8 +99,9 @@ void PoolSet::configure_entry(PoolEntry& entry) const {
     limits.reserve_timeout = settings.reserve_pool_timeout;
     limits.server_lifetime = conf::effective_server_lifetime(settings, database);
     limits.server_idle_timeout = settings.server_idle_timeout;
+    limits.max_pinned = static_cast<std::size_t>(conf::effective_max_pinned(settings, database));
+    limits.lend_policy = conf::effective_lend_policy(settings);
     entry.pool.set_limits(limits);
-    entry.pool.set_round_robin(settings.server_round_robin);
     entry.set_limits(std::make_shared<const SessionLimits>(session_limits(settings, database, user))
     );
 }
@@ -174,6 +177,8 @@ void PoolSet::balance() {
     });
     for (const auto& [wait, entry] : wanting)
         balance_pool(*entry, now);
+    for (const auto& [name, entry] : entries_)
+        entry->pool.lend_after_all(now);
 }
 
 void PoolSet::balance_pool(PoolEntry& entry, pool::TimePoint now) {

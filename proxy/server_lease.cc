@@ -28,6 +28,7 @@ bool ClientSession::acquire() {
 void ClientSession::server_granted(pool::ServerConnection& server) {
     waiting_ = false;
     server_ = &server;
+    waiter_.last_server = server.id();
     lease_fresh_ = true;
     unit_failed_ = false;
     const auto now = worker_.loop().now();

@@ -211,8 +211,11 @@ void ClientSession::on_error(
         // The client cannot know of it: its Query must be answered without a Sync of its own.
         own_failed_ = failed.reply == Reply::swallow;
         const bool on_purpose = failed.request == Request::parse &&
-                                failed.reply == Reply::swallow && failed.tag == no_statement;
-        if (on_purpose) return;
+                                failed.reply == Reply::swallow && failed.tag >= refused_parse;
+        if (on_purpose) {
+            if (failed.tag == refused_parse) tell_refusal();
+            return;
+        }
         if (step.completes || failed.request == Request::query) undo_all({failed});
         if (starts_healing(response, failed)) {
             healing_ = true;
@@ -229,9 +232,8 @@ void ClientSession::on_error(
     if (pin_by_syntax_ && !forwarded_in_group_ && step.about &&
         step.about->reply == Reply::forward && is_of_the_parser(response)) {
         pin_by_syntax_ = false;
-        pin_ = router::PinReason::none;
         pins_ = 0;
-        log_unpin(*this, "a syntax error");
+        pin_lifted("a syntax error");
     }
     server_fatal_ = last_words;
     forwarded_in_group_ = true;
@@ -340,10 +342,12 @@ void ClientSession::request_ended(bool in_transaction) {
         return;
     }
     counters_.transactions.add(1);
+    if (pin_ != router::PinReason::none) counters_.pinned_transactions.add(1);
     counters_.transaction_time.add(
         microseconds(now - (was_in_transaction ? transaction_at_ : request_at_))
     );
     arm(limits_->client_idle_timeout);
+    if (pin_ != router::PinReason::none) arm(limits_->pin_idle_timeout);
 }
 
 // Is the server free, is something waiting for it? After each batch of replies, and whenever

@@ -58,6 +58,8 @@ void ClientSession::pin(router::PinReason reason, std::string_view detail) {
     plan.pins = pin_bit(reason);
     plan.pin = reason;
     plan.pin_detail = detail;
+    // What has been done already cannot be refused, whatever max_pinned says.
+    if (!keeps_server()) pool_.start_pin();
     pin(plan);
 }
 
@@ -68,9 +70,7 @@ void ClientSession::pin(const Plan& plan) {
     // Whether it is there at all is asked when the transaction has ended.
     state_may_be_gone_ = true;
     if (pin_ != router::PinReason::none) return;
-    pin_ = plan.pin;
-    pin_detail_ = plan.pin_detail;
-    log_pin(*this, router::text(pin_), pin_detail_);
+    pin_begins(plan.pin, plan.pin_detail, plan.pin_statement);
 }
 
 bool ClientSession::is_touched(std::string_view name) const {
@@ -198,9 +198,7 @@ void ClientSession::settle_value(const std::string& name, std::optional<std::str
 void ClientSession::unpin(PinSet gone) {
     pins_ &= ~gone;
     if (pins_ != 0) return;
-    log_unpin(*this, "PostgreSQL no longer holds the state");
-    pin_ = router::PinReason::none;
-    pin_detail_.clear();
+    pin_lifted("PostgreSQL no longer holds the state");
     sql_prepared_.clear();
     // What was prepared while it had temporary objects means something else now.
     scope_for_.reset();

@@ -59,6 +59,10 @@ void ClientSession::check_deadlines(pool::TimePoint now) {
     if (due(idle, idle_since_, limits_->client_idle_timeout)) {
         return finish_with(fatal(state::idle_session_timeout, "client_idle_timeout"));
     }
+    const bool pinned = pin_ != router::PinReason::none;
+    if (due(idle && pinned, idle_since_, limits_->pin_idle_timeout)) {
+        return finish_with(idle_pin_error());
+    }
     if (next) worker_.loop().timers().set_no_later_than(timer_, *next);
 }
 

@@ -145,6 +145,31 @@ TEST_CASE("SHOW PINS says who keeps a server, and why" * ours_only()) {
     REQUIRE(pins.rows() == 1);
     CHECK(pins.value(0, 5) == "keeper");
     CHECK(pins.value(0, 6) == "temporary object");
+    CHECK(cell(pins, "application_name", "keeper", "detail") == "kept");
+    CHECK(cell(pins, "application_name", "keeper", "statement") == "CREATE TABLE");
+    CHECK(cell(pins, "application_name", "keeper", "state") == "idle");
+    CHECK_FALSE(cell(pins, "application_name", "keeper", "since").empty());
+    const Result servers = console.exec("SHOW SERVERS");
+    const std::string server = cell(pins, "application_name", "keeper", "server_id");
+    CHECK(cell(servers, "id", server, "ptr") == cell(pins, "application_name", "keeper", "link"));
+    client.exec("begin");
+    CHECK(
+        cell(console.exec("SHOW PINS"), "application_name", "keeper", "state") ==
+        "idle in transaction"
+    );
+    client.exec("commit");
+    CHECK(cell(console.exec("SHOW PIN_COUNTS"), "reason", "temporary object", "begun") == "1");
+    CHECK(cell(console.exec("SHOW PIN_COUNTS"), "reason", "temporary object", "left") == "0");
+    client.drop();
+    wait_until("the pin has ended", [&] {
+        return cell(console.exec("SHOW PIN_COUNTS"), "reason", "temporary object", "left") == "1";
+    });
+    CHECK(console.exec("SHOW PINS").rows() == 0);
+    const Result lending = console.exec("SHOW LENDING");
+    const std::string name = fixture.database.name();
+    CHECK(cell(lending, "database", name, "pinned") == "0");
+    // CREATE TABLE; BEGIN and COMMIT.
+    CHECK(cell(lending, "database", name, "pinned_xact_count") == "2");
 }
 
 TEST_CASE("the console speaks the extended protocol, described and binary" * ours_only()) {

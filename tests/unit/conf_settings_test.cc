@@ -45,6 +45,30 @@ TEST_CASE("precedence: user, then database, then global") {
     CHECK(effective_pool_size(settings, "unknown", "other") == 20);
 }
 
+TEST_CASE("precedence: max_pinned of a database, also none, then the global one") {
+    Settings settings;
+    settings.max_pinned = 5;
+    settings.databases["d"];
+    CHECK(effective_max_pinned(settings, "d") == 5);
+    CHECK(effective_max_pinned(settings, "unknown") == 5);
+    settings.databases["d"].max_pinned = 0;
+    CHECK(effective_max_pinned(settings, "d") == 0);
+    settings.databases["d"].max_pinned = 2;
+    CHECK(effective_max_pinned(settings, "d") == 2);
+}
+
+TEST_CASE("lend policy: server_round_robin is PgBouncer's way to say it") {
+    Settings settings;
+    CHECK(effective_lend_policy(settings) == LendPolicy::lifo);
+    settings.server_round_robin = true;
+    CHECK(effective_lend_policy(settings) == LendPolicy::round_robin);
+    settings.lend_policy = LendPolicy::rotate;
+    CHECK(effective_lend_policy(settings) == LendPolicy::rotate);
+    settings.server_round_robin = false;
+    settings.lend_policy = LendPolicy::round_robin;
+    CHECK(effective_lend_policy(settings) == LendPolicy::round_robin);
+}
+
 TEST_CASE("precedence: min_pool_size stays within the pool") {
     Settings settings;
     settings.min_pool_size = 10;

@@ -155,4 +155,29 @@ TEST_CASE("load_toml: secrets never stand in a problem") {
     CHECK(lines(loaded.problems.errors).find("hunter2") == std::string::npos);
 }
 
+TEST_CASE("load_toml: pins and lending") {
+    Loaded loaded = toml(R"(
+        [pgweir]
+        auth_type = "trust"
+        max_pinned = 3
+        pin_idle_timeout = "5m"
+        pin_notice = "first"
+        lend_policy = "rotate"
+
+        [databases.app]
+        host = "db"
+        max_pinned = 0
+    )");
+    CHECK(lines(loaded.problems.errors) == "");
+    REQUIRE(loaded.ok());
+    CHECK(loaded.settings->max_pinned == 3);
+    CHECK(loaded.settings->pin_idle_timeout == std::chrono::minutes(5));
+    CHECK(loaded.settings->pin_notice == PinNotice::first);
+    CHECK(loaded.settings->lend_policy == LendPolicy::rotate);
+    CHECK(loaded.settings->databases.at("app").max_pinned == 0);
+    CHECK(toml("[pgweir]\nlend_policy = \"fifo\"\n").problems.errors.size() == 1);
+    CHECK(toml("[pgweir]\npin_notice = \"once\"\n").problems.errors.size() == 1);
+    CHECK(toml("[pgweir]\nmax_pinned = -1\n").problems.errors.size() == 1);
+}
+
 }  // namespace weir::conf

@@ -136,6 +136,18 @@ TEST_CASE("validate: TLS without any file names both") {
     CHECK(validate(settings).errors.size() == 2);
 }
 
+TEST_CASE("validate: max_pinned below the pool's size, or without one, is no warning") {
+    Settings settings = working();
+    settings.max_pinned = 19;
+    CHECK(validate(settings).warnings.empty());
+    settings.max_pinned = 2'000'000'000;
+    settings.default_pool_size = 0;
+    CHECK(validate(settings).warnings.empty());
+    settings.default_pool_size = 2'000'000'000;
+    settings.reserve_pool_size = 2'000'000'000;
+    CHECK(validate(settings).warnings.empty());
+}
+
 TEST_CASE("validate: warnings") {
     for (const Row& row : {
              Row{"no auth_file", [](Settings& s) { s.auth_file = ""; }, "pgweir.auth_file"},
@@ -145,6 +157,19 @@ TEST_CASE("validate: warnings") {
                   s.reserve_pool_timeout = Milliseconds(0);
               },
               "pgweir.reserve_pool_size"},
+             {"max_pinned not below the pool",
+              [](Settings& s) {
+                  s.default_pool_size = 5;
+                  s.reserve_pool_size = 2;
+                  s.max_pinned = 7;
+              },
+              "pgweir.max_pinned"},
+             {"two ways of lending",
+              [](Settings& s) {
+                  s.server_round_robin = true;
+                  s.lend_policy = LendPolicy::rotate;
+              },
+              "pgweir.server_round_robin"},
              {"password alone",
               [](Settings& s) { s.databases["app"].password = Secret("x"); },
               "databases.app.password"},

@@ -2,6 +2,7 @@
 weir_unit_test(pool
     pool_event_loop_test.cc
     pool_server_login_test.cc
+    pool_server_pool_rotate_test.cc
     pool_server_pool_storm_test.cc
     pool_server_pool_test.cc
     pool_tls_test.cc

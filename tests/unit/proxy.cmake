@@ -12,6 +12,7 @@ add_executable(test_session
     proxy_session_lease_test.cc
     proxy_session_model_test.cc
     proxy_session_names_test.cc
+    proxy_session_pins_test.cc
     proxy_session_settings_test.cc
     proxy_session_state_test.cc
     proxy_session_statements_test.cc

@@ -177,7 +177,8 @@ TEST_CASE("console: every SHOW answers, and none tells a secret") {
          {"clients",    "servers",      "pools",          "databases", "users",
           "stats",      "stats_totals", "stats_averages", "totals",    "lists",
           "config",     "state",        "version",        "help",      "peers",
-          "peer_pools", "mem",          "dns_hosts",      "dns_zones", "client_encoding"}) {
+          "peer_pools", "mem",          "dns_hosts",      "dns_zones", "client_encoding",
+          "pins",       "pin_counts",   "lending"}) {
         CAPTURE(topic);
         const auto answer = admin.ask("SHOW " + std::string(topic));
         CHECK(answer.find("SERROR") == std::string::npos);
@@ -189,6 +190,49 @@ TEST_CASE("console: every SHOW answers, and none tells a secret") {
     CHECK(has(admin.ask("show users"), "        3"));
     CHECK(has(admin.ask("show fds"), "invalid command 'show fds', use SHOW HELP;"));
     bench.let_go();
+}
+
+TEST_CASE("console: what SHOW PIN_COUNTS and LENDING count, per pool") {
+    ConsoleBench bench;
+    Client admin(bench, "admin");
+    CHECK_FALSE(has(admin.ask("show pin_counts"), "LISTEN"));
+    auto& entry = *bench.server.pools().entry("db", "alice");
+    using router::PinReason;
+    for (int i = 0; i < 41; ++i)
+        entry.pins.count(PinReason::listen, PinEvent::begun);
+    for (int i = 0; i < 32; ++i)
+        entry.pins.count(PinReason::listen, PinEvent::lifted);
+    for (int i = 0; i < 23; ++i)
+        entry.pins.count(PinReason::listen, PinEvent::left);
+    for (int i = 0; i < 14; ++i)
+        entry.pins.count(PinReason::load, PinEvent::refused);
+    const auto cell = [](const std::string& value) {
+        return "\0\0\0"s + static_cast<char>(value.size()) + value;
+    };
+    const auto counts = admin.ask("show pin_counts");
+    CHECK(
+        has(counts,
+            cell("db") + cell("alice") + cell("LISTEN") + cell("41") + cell("32") + cell("23") +
+                cell("0"))
+    );
+    CHECK(
+        has(counts,
+            cell("db") + cell("alice") + cell("loaded library") + cell("0") + cell("0") +
+                cell("0") + cell("14"))
+    );
+    CHECK_FALSE(has(counts, "advisory"));
+    admin.ask("set max_pinned = 6");
+    admin.ask("set lend_policy = round_robin");
+    entry.pool.start_pin();
+    entry.pool.counters(0).server_assignments.add(52);
+    entry.pool.counters(0).transactions.add(63);
+    entry.pool.counters(0).pinned_transactions.add(7);
+    CHECK(
+        has(admin.ask("show lending"),
+            cell("db") + cell("alice") + cell("round_robin") + cell("1") + cell("6") + cell("52") +
+                cell("0") + cell("63") + cell("7"))
+    );
+    entry.pool.end_pin();
 }
 
 TEST_CASE("console: who may only watch") {
@@ -238,6 +282,8 @@ TEST_CASE("console: commands say what PgBouncer says") {
         CHECK(has(answer, std::string_view(text) == "reload" ? "CF0000" : "C08P01"));
     }
     CHECK(has(admin.ask("set default_pool_size = 9"), "SET default_pool_size=9"));
+    CHECK(has(admin.ask("set lend_policy = fifo"), "SET failed"));
+    CHECK(has(admin.ask("set lend_policy = rotate"), "SET lend_policy=rotate"));
     CHECK(bench.server.settings().default_pool_size == 9);
     CHECK(has(admin.ask("disable db"), "DISABLE"));
     CHECK(bench.server.is_disabled("db"));

@@ -296,7 +296,7 @@ void converse(std::uint32_t seed) {
     ScriptOptions options;
     options.servers = 2;
     options.clients = {{}, {}, {}};
-    options.round_robin = seed % 2 == 0;
+    if (seed % 2 == 0) options.lend_policy = pool::LendPolicy::round_robin;
     // Names are closed on the servers to make room, too.
     if (seed % 3 == 0) options.limits.max_prepared_statements = 2;
     ScriptWorld world(options);

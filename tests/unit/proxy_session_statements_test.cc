@@ -12,7 +12,7 @@ namespace {
 SessionScript prepared_once() {
     ScriptOptions options;
     options.servers = 2;
-    options.round_robin = true;
+    options.lend_policy = pool::LendPolicy::round_robin;
     options.clients = {{}, {}};
     SessionScript script{options};
     script.client_sends(fe::parse("s1", select_1), fe::sync())
@@ -189,7 +189,7 @@ TEST_CASE("An error in the middle of a pipeline undoes what later messages said 
 TEST_CASE("The unnamed statement is there in the next transaction, on any server") {
     ScriptOptions options;
     options.servers = 2;
-    options.round_robin = true;
+    options.lend_policy = pool::LendPolicy::round_robin;
     SessionScript script{options};
     script.client_sends(fe::parse("", select_1), fe::sync())
         .with_server(0)

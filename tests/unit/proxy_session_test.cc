@@ -315,6 +315,29 @@ TEST_CASE("ClientSession: large messages pass in pieces, in both directions") {
     script.play();
 }
 
+TEST_CASE("ClientSession: a large message passes after one whose rest was not wanted") {
+    ScriptOptions options;
+    options.read_sizes = {5000, MemoryNetwork::unlimited};
+    SessionScript script{options};
+    const auto failed = be::error("22012", "division by zero");
+    const auto group = fe::parse("", "select 1/0") + fe::bind("", "") + fe::execute();
+    const auto large = fe::query("select '" + std::string(400'000, 'x') + "'");
+    script.client_sends(group, fe::flush())
+        .server_receives(group, fe::flush())
+        .server_replies(be::parse_complete(), be::bind_complete(), failed)
+        .client_receives(be::parse_complete(), be::bind_complete(), failed)
+        // Skipped.
+        .client_sends(large, fe::sync())
+        .server_receives(fe::sync())
+        .server_replies(be::ready())
+        .client_receives(be::ready())
+        .client_sends(large)
+        .server_receives(large)
+        .server_replies(selected(), be::ready())
+        .client_receives(selected(), be::ready());
+    script.play();
+}
+
 TEST_CASE("ClientSession: a slow client stops the reading of its server, a slow server the client's"
 ) {
     ScriptOptions options;

@@ -106,8 +106,9 @@ ScriptWorld::ScriptWorld(const ScriptOptions& script_options) : options(script_o
     entry->set_limits(std::make_shared<proxy::SessionLimits>(options.limits));
     pool::PoolLimits pool_limits;
     pool_limits.size = options.pool_size;
+    pool_limits.max_pinned = options.max_pinned;
+    pool_limits.lend_policy = options.lend_policy;
     entry->pool.set_limits(pool_limits);
-    entry->pool.set_round_robin(options.round_robin);
     if (options.welcome_known) entry->welcome.learn(server_welcome());
     for (std::size_t i = 0; i < options.servers; ++i)
         open_server();

@@ -21,9 +21,9 @@ struct ScriptOptions {
     std::vector<std::vector<std::pair<std::string, std::string>>> clients{{}};
     // The pool has told a welcome before: clients need no server for theirs.
     bool welcome_known = true;
-    // The server that was used longest ago is lent first.
-    bool round_robin = false;
+    pool::LendPolicy lend_policy = pool::LendPolicy::lifo;
     std::size_t pool_size = 2;
+    std::size_t max_pinned = 0;
     // Every other server is idle on a second worker, which is busy for ever.
     bool second_worker = false;
     // Each recv and send may find nothing once, and the outcome is the same.
