@@ -114,7 +114,8 @@ protocol::Error ClientSession::idle_pin_error() const {
 // What it does with its server.
 std::string_view ClientSession::activity() const {
     if (waiting_) return "waiting";
-    if (server_ != nullptr && (!server_->expected.in_sync() || group_open_)) return "active";
+    const bool owes = server_ != nullptr && !server_->expected.in_sync() && !only_inquiry_owed();
+    if (owes || (server_ != nullptr && group_open_)) return "active";
     switch (local_status()) {
         case TransactionStatus::idle:
             return "idle";
