@@ -138,6 +138,10 @@ const FunctionEffect* find_function_effect(std::string_view name) {
     return find_by_name(function_effects, name);
 }
 
+std::span<const FunctionEffect> known_function_effects() {
+    return function_effects;
+}
+
 bool is_builtin_operator(std::string_view name) {
     return std::binary_search(std::begin(builtin_operators), std::end(builtin_operators), name);
 }

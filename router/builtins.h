@@ -5,6 +5,7 @@
 #include "router/statement.h"
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace weir::router {
@@ -34,6 +35,9 @@ const BuiltinFunction* find_builtin_function(std::string_view name);
 
 // Null if the function is not known to have an effect.
 const FunctionEffect* find_function_effect(std::string_view name);
+
+// All that find_function_effect knows, by name.
+std::span<const FunctionEffect> known_function_effects();
 
 bool is_builtin_operator(std::string_view name);
 

@@ -1,0 +1,268 @@
+// The query that reads a database's catalogs for catalog.h.
+//
+// Names and operators are qualified, and neither IN, CASE x WHEN nor USING is there: whoever may
+// create an operator in a schema of the search_path could give them another meaning. It reads what
+// every role may read. Columns that only some of the supported versions have are not used.
+#include "router/builtins.h"
+#include "router/catalog.h"
+
+#include <string>
+
+namespace weir::router {
+
+namespace {
+
+// @BUILTINS@: the functions of pg_catalog with an effect, as literals in an array.
+constexpr std::string_view query_template = R"(
+WITH
+builtin AS (
+  SELECT oid, proname, prosrc FROM pg_catalog.pg_proc
+  WHERE proname OPERATOR(pg_catalog.=) ANY (CAST(ARRAY[@BUILTINS@] AS pg_catalog.name[]))
+    AND oid OPERATOR(pg_catalog.<) CAST('16384' AS pg_catalog.oid)),
+-- Expressions are stored with the oids of their functions; pg_depend does not have built-in ones.
+-- None of these is an aggregate, and operators made of them are below.
+pattern AS (
+  SELECT pg_catalog.concat(':funcid (?:',
+    pg_catalog.string_agg(CAST(oid AS pg_catalog.text), '|'), ') ') AS re FROM builtin),
+tree AS (
+  SELECT CAST('pg_catalog.pg_rewrite' AS pg_catalog.regclass) AS classid, oid AS objid,
+    CAST(ev_action AS pg_catalog.text) AS a, CAST(ev_qual AS pg_catalog.text) AS b
+  FROM pg_catalog.pg_rewrite WHERE ev_class OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid)
+  UNION ALL
+  SELECT CAST('pg_catalog.pg_attrdef' AS pg_catalog.regclass), oid,
+    CAST(adbin AS pg_catalog.text), NULL FROM pg_catalog.pg_attrdef
+  UNION ALL
+  SELECT CAST('pg_catalog.pg_constraint' AS pg_catalog.regclass), oid,
+    CAST(conbin AS pg_catalog.text), NULL FROM pg_catalog.pg_constraint
+  WHERE conbin IS NOT NULL AND oid OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid)
+  UNION ALL
+  SELECT CAST('pg_catalog.pg_policy' AS pg_catalog.regclass), oid,
+    CAST(polqual AS pg_catalog.text), CAST(polwithcheck AS pg_catalog.text)
+  FROM pg_catalog.pg_policy
+  UNION ALL
+  SELECT CAST('pg_catalog.pg_trigger' AS pg_catalog.regclass), oid,
+    CAST(tgqual AS pg_catalog.text), NULL FROM pg_catalog.pg_trigger WHERE tgqual IS NOT NULL
+  UNION ALL
+  SELECT CAST('pg_catalog.pg_type' AS pg_catalog.regclass), oid,
+    CAST(typdefaultbin AS pg_catalog.text), NULL FROM pg_catalog.pg_type
+  WHERE typdefaultbin IS NOT NULL
+  UNION ALL
+  SELECT CAST('pg_catalog.pg_proc' AS pg_catalog.regclass), oid,
+    CAST(proargdefaults AS pg_catalog.text), NULL FROM pg_catalog.pg_proc
+  WHERE proargdefaults IS NOT NULL
+    AND oid OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid)),
+hit AS (
+  SELECT classid, objid, pg_catalog.concat(a, ' ', b) AS expressions FROM tree, pattern
+  WHERE a OPERATOR(pg_catalog.~) pattern.re OR b OPERATOR(pg_catalog.~) pattern.re
+  OFFSET 0),  -- few: the next one looks at them for each function
+use AS (
+  SELECT classid, objid, refobjid AS fn FROM pg_catalog.pg_depend
+  WHERE refclassid OPERATOR(pg_catalog.=) CAST('pg_catalog.pg_proc' AS pg_catalog.regclass)
+    AND refobjid OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid)
+  UNION
+  SELECT CAST(hit.classid AS pg_catalog.oid), hit.objid, builtin.oid FROM hit, builtin
+  WHERE hit.expressions OPERATOR(pg_catalog.~)
+    pg_catalog.concat(':funcid ', builtin.oid, ' ')),
+extension_of AS (
+  SELECT d.objid, x.extname FROM pg_catalog.pg_depend d
+  JOIN pg_catalog.pg_extension x ON x.oid OPERATOR(pg_catalog.=) d.refobjid
+  WHERE d.refclassid OPERATOR(pg_catalog.=) CAST('pg_catalog.pg_extension' AS pg_catalog.regclass)
+    AND d.classid OPERATOR(pg_catalog.=) CAST('pg_catalog.pg_proc' AS pg_catalog.regclass)
+    AND d.deptype OPERATOR(pg_catalog.=) CAST('e' AS pg_catalog."char")),
+users AS (
+  SELECT p.oid, p.proname, p.prosrc, p.proconfig, p.pronargs, p.proargtypes, l.lanname
+  FROM pg_catalog.pg_proc p
+  JOIN pg_catalog.pg_language l ON l.oid OPERATOR(pg_catalog.=) p.prolang
+  WHERE p.oid OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid)),
+answer(kind, a, b, c, d) AS (
+  SELECT 'f', CAST(u.oid AS pg_catalog.text), CAST(u.proname AS pg_catalog.text),
+    pg_catalog.concat(u.lanname, '/', x.extname),
+    CASE WHEN u.lanname OPERATOR(pg_catalog.=) CAST('internal' AS pg_catalog.name)
+      THEN (SELECT CAST(pg_catalog.max(builtin.proname) AS pg_catalog.text) FROM builtin
+            WHERE builtin.prosrc OPERATOR(pg_catalog.=) u.prosrc)
+      WHEN u.lanname OPERATOR(pg_catalog.=) CAST('c' AS pg_catalog.name) THEN NULL
+      -- A BEGIN ATOMIC or RETURN body is a tree: its text is the end of the function's definition.
+      WHEN u.prosrc OPERATOR(pg_catalog.=) ''
+        AND u.lanname OPERATOR(pg_catalog.=) CAST('sql' AS pg_catalog.name)
+      THEN pg_catalog.substring(pg_catalog.pg_get_functiondef(u.oid),
+        E'\n[ ]*((BEGIN ATOMIC|RETURN ).*)')
+      ELSE u.prosrc END
+  FROM users u LEFT JOIN extension_of x ON x.objid OPERATOR(pg_catalog.=) u.oid
+  UNION ALL
+  SELECT 'f', CAST(oid AS pg_catalog.text), CAST(proname AS pg_catalog.text), 'internal/',
+    CAST(proname AS pg_catalog.text)
+  FROM builtin
+  UNION ALL
+  SELECT 's', CAST(u.oid AS pg_catalog.text),
+    pg_catalog.split_part(setting, '=', 1),
+    pg_catalog.substr(setting, pg_catalog.strpos(setting, '=') OPERATOR(pg_catalog.+) 1), NULL
+  FROM users u, pg_catalog.unnest(u.proconfig) AS setting
+  UNION ALL
+  SELECT 'a', CAST(u.oid AS pg_catalog.text), NULL, NULL, NULL
+  FROM users u JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) u.proargtypes[0]
+  WHERE u.pronargs OPERATOR(pg_catalog.=) CAST(1 AS pg_catalog.int2)
+    AND (t.typtype OPERATOR(pg_catalog.=) ANY (CAST(ARRAY['c', 'd'] AS pg_catalog."char"[]))
+      OR t.typname OPERATOR(pg_catalog.=) ANY (CAST(ARRAY['record', 'any', 'anyelement',
+        'anynonarray', 'anycompatible', 'anycompatiblenonarray'] AS pg_catalog.name[])))
+  UNION ALL
+  -- Policies and what a view is are met by reading, too; index expressions by ANALYZE.
+  SELECT 'u', CAST(c.relname AS pg_catalog.text), CAST(n.fn AS pg_catalog.text), n.mode, NULL
+  FROM (
+    SELECT t.tgrelid, use.fn, 'w' FROM use
+    JOIN pg_catalog.pg_trigger t ON t.oid OPERATOR(pg_catalog.=) use.objid
+    WHERE use.classid OPERATOR(pg_catalog.=) CAST('pg_catalog.pg_trigger' AS pg_catalog.regclass)
+      AND NOT t.tgisinternal
+      AND t.tgenabled OPERATOR(pg_catalog.<>) CAST('D' AS pg_catalog."char")
+    UNION ALL
+    SELECT r.ev_class, use.fn,
+      CASE WHEN r.ev_type OPERATOR(pg_catalog.=) CAST('1' AS pg_catalog."char")
+      THEN 'r' ELSE 'w' END
+    FROM use JOIN pg_catalog.pg_rewrite r ON r.oid OPERATOR(pg_catalog.=) use.objid
+    WHERE use.classid OPERATOR(pg_catalog.=) CAST('pg_catalog.pg_rewrite' AS pg_catalog.regclass)
+    UNION ALL
+    SELECT d.adrelid, use.fn, 'w'
+    FROM use JOIN pg_catalog.pg_attrdef d ON d.oid OPERATOR(pg_catalog.=) use.objid
+    WHERE use.classid OPERATOR(pg_catalog.=) CAST('pg_catalog.pg_attrdef' AS pg_catalog.regclass)
+    UNION ALL
+    SELECT k.conrelid, use.fn, 'w'
+    FROM use JOIN pg_catalog.pg_constraint k ON k.oid OPERATOR(pg_catalog.=) use.objid
+    WHERE use.classid OPERATOR(pg_catalog.=)
+        CAST('pg_catalog.pg_constraint' AS pg_catalog.regclass)
+      AND k.conrelid OPERATOR(pg_catalog.<>) CAST('0' AS pg_catalog.oid)
+    UNION ALL
+    SELECT p.polrelid, use.fn, 'r'
+    FROM use JOIN pg_catalog.pg_policy p ON p.oid OPERATOR(pg_catalog.=) use.objid
+    WHERE use.classid OPERATOR(pg_catalog.=) CAST('pg_catalog.pg_policy' AS pg_catalog.regclass)
+    UNION ALL
+    -- Of a partition key the table itself depends on the function.
+    SELECT COALESCE(i.indrelid, use.objid), use.fn, 'w'
+    FROM use LEFT JOIN pg_catalog.pg_index i ON i.indexrelid OPERATOR(pg_catalog.=) use.objid
+    WHERE use.classid OPERATOR(pg_catalog.=) CAST('pg_catalog.pg_class' AS pg_catalog.regclass)
+    UNION ALL
+    SELECT s.stxrelid, use.fn, 'w'
+    FROM use JOIN pg_catalog.pg_statistic_ext s ON s.oid OPERATOR(pg_catalog.=) use.objid
+    WHERE use.classid OPERATOR(pg_catalog.=)
+      CAST('pg_catalog.pg_statistic_ext' AS pg_catalog.regclass)
+    UNION ALL
+    SELECT f.ftrelid, w.fdwhandler, 'r'
+    FROM pg_catalog.pg_foreign_table f
+    JOIN pg_catalog.pg_foreign_server s ON s.oid OPERATOR(pg_catalog.=) f.ftserver
+    JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid OPERATOR(pg_catalog.=) s.srvfdw
+    UNION ALL
+    SELECT COALESCE(i.indrelid, c.oid), m.amhandler, 'r'
+    FROM pg_catalog.pg_am m
+    JOIN pg_catalog.pg_class c ON c.relam OPERATOR(pg_catalog.=) m.oid
+    LEFT JOIN pg_catalog.pg_index i ON i.indexrelid OPERATOR(pg_catalog.=) c.oid
+    WHERE m.oid OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid)
+  ) AS n(rel, fn, mode)
+  JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) n.rel
+  UNION ALL
+  SELECT 'r', CAST(f.relname AS pg_catalog.text), CAST(t.relname AS pg_catalog.text), n.mode, NULL
+  FROM (
+    SELECT r.ev_class, d.refobjid,
+      CASE WHEN r.ev_type OPERATOR(pg_catalog.=) CAST('1' AS pg_catalog."char")
+      THEN 'r' ELSE 'w' END
+    FROM pg_catalog.pg_rewrite r
+    JOIN pg_catalog.pg_depend d ON d.objid OPERATOR(pg_catalog.=) r.oid
+    WHERE d.classid OPERATOR(pg_catalog.=) CAST('pg_catalog.pg_rewrite' AS pg_catalog.regclass)
+      AND d.refclassid OPERATOR(pg_catalog.=) CAST('pg_catalog.pg_class' AS pg_catalog.regclass)
+      AND d.deptype OPERATOR(pg_catalog.=) CAST('n' AS pg_catalog."char")
+      AND r.ev_class OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid)
+      AND d.refobjid OPERATOR(pg_catalog.<>) r.ev_class
+    UNION
+    -- A policy reads what it names.
+    SELECT p.polrelid, d.refobjid, 'r'
+    FROM pg_catalog.pg_policy p
+    JOIN pg_catalog.pg_depend d ON d.objid OPERATOR(pg_catalog.=) p.oid
+    WHERE d.classid OPERATOR(pg_catalog.=) CAST('pg_catalog.pg_policy' AS pg_catalog.regclass)
+      AND d.refclassid OPERATOR(pg_catalog.=) CAST('pg_catalog.pg_class' AS pg_catalog.regclass)
+      AND d.refobjid OPERATOR(pg_catalog.<>) p.polrelid
+    UNION
+    SELECT inhparent, inhrelid, 'r' FROM pg_catalog.pg_inherits
+    UNION
+    -- Triggers of the parent are run for a row that goes to the partition (they are copied), but
+    -- foreign keys' actions are noted on both.
+    SELECT confrelid, conrelid, 'w' FROM pg_catalog.pg_constraint
+    WHERE contype OPERATOR(pg_catalog.=) CAST('f' AS pg_catalog."char")
+      AND pg_catalog.concat(confupdtype, confdeltype) OPERATOR(pg_catalog.~) '[cnd]'
+      AND confrelid OPERATOR(pg_catalog.<>) conrelid
+  ) AS n(source, target, mode)
+  JOIN pg_catalog.pg_class f ON f.oid OPERATOR(pg_catalog.=) n.source
+  JOIN pg_catalog.pg_class t ON t.oid OPERATOR(pg_catalog.=) n.target
+  WHERE t.oid OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid)
+    OR t.relname OPERATOR(pg_catalog.=) CAST('pg_settings' AS pg_catalog.name)
+  UNION ALL
+  -- Defaults of arguments; an aggregate's parts, which may be built-in.
+  SELECT 'p', CAST(objid AS pg_catalog.text), CAST(fn AS pg_catalog.text), NULL, NULL FROM use
+  WHERE classid OPERATOR(pg_catalog.=) CAST('pg_catalog.pg_proc' AS pg_catalog.regclass)
+  UNION ALL
+  SELECT 'p', CAST(CAST(g.aggfnoid AS pg_catalog.oid) AS pg_catalog.text),
+    CAST(CAST(part AS pg_catalog.oid) AS pg_catalog.text), NULL, NULL
+  FROM pg_catalog.pg_aggregate g, pg_catalog.unnest(ARRAY[g.aggtransfn, g.aggfinalfn,
+    g.aggcombinefn, g.aggserialfn, g.aggdeserialfn, g.aggmtransfn, g.aggminvtransfn, g.aggmfinalfn
+    ]) AS part
+  WHERE g.aggfnoid OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid)
+    AND part OPERATOR(pg_catalog.<>) CAST('0' AS pg_catalog.oid)
+  UNION ALL
+  SELECT 'v', CAST(evtfoid AS pg_catalog.text), NULL, NULL, NULL FROM pg_catalog.pg_event_trigger
+  WHERE evtenabled OPERATOR(pg_catalog.<>) CAST('D' AS pg_catalog."char")
+  UNION ALL
+  -- Functions are seldom depended on by other classes than those above: all of these are met
+  -- without a name (operators, casts, types, their checks and defaults, operator classes, ranges,
+  -- conversions, text search, transforms).
+  SELECT 'e', CAST(fn AS pg_catalog.text),
+    CAST(CAST(classid AS pg_catalog.regclass) AS pg_catalog.text), NULL, NULL
+  FROM use
+  LEFT JOIN pg_catalog.pg_constraint k ON k.oid OPERATOR(pg_catalog.=) use.objid
+    AND use.classid OPERATOR(pg_catalog.=) CAST('pg_catalog.pg_constraint' AS pg_catalog.regclass)
+  WHERE k.contypid OPERATOR(pg_catalog.<>) CAST('0' AS pg_catalog.oid)
+    OR use.classid OPERATOR(pg_catalog.<>) ALL (ARRAY[
+      CAST('pg_catalog.pg_constraint' AS pg_catalog.regclass),
+      CAST('pg_catalog.pg_trigger' AS pg_catalog.regclass),
+      CAST('pg_catalog.pg_rewrite' AS pg_catalog.regclass),
+      CAST('pg_catalog.pg_attrdef' AS pg_catalog.regclass),
+      CAST('pg_catalog.pg_policy' AS pg_catalog.regclass),
+      CAST('pg_catalog.pg_class' AS pg_catalog.regclass),
+      CAST('pg_catalog.pg_statistic_ext' AS pg_catalog.regclass),
+      CAST('pg_catalog.pg_proc' AS pg_catalog.regclass),
+      CAST('pg_catalog.pg_event_trigger' AS pg_catalog.regclass),
+      CAST('pg_catalog.pg_foreign_data_wrapper' AS pg_catalog.regclass),
+      CAST('pg_catalog.pg_am' AS pg_catalog.regclass),
+      CAST('pg_catalog.pg_language' AS pg_catalog.regclass),
+      CAST('pg_catalog.pg_publication_rel' AS pg_catalog.regclass)])
+  UNION ALL
+  -- Built-in ones in those roles that pg_depend does not have.
+  SELECT 'e', CAST(builtin.oid AS pg_catalog.text), 'pg_operator', NULL, NULL
+  FROM builtin JOIN pg_catalog.pg_operator o
+    ON CAST(o.oprcode AS pg_catalog.oid) OPERATOR(pg_catalog.=) builtin.oid
+  WHERE o.oid OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid)
+  UNION ALL
+  SELECT 'e', CAST(builtin.oid AS pg_catalog.text), 'pg_cast', NULL, NULL
+  FROM builtin JOIN pg_catalog.pg_cast k ON k.castfunc OPERATOR(pg_catalog.=) builtin.oid)
+SELECT CAST(kind AS pg_catalog.text), COALESCE(a, ''), COALESCE(b, ''), COALESCE(c, ''),
+  COALESCE(d, '')
+FROM answer)";
+
+std::string write_query() {
+    std::string names;
+    for (const FunctionEffect& effect : known_function_effects()) {
+        if (effect.pin == PinReason::none && !effect.unlocks_advisory) continue;
+        if (!names.empty()) names += ',';
+        names += '\'';
+        names += effect.name;
+        names += '\'';
+    }
+    constexpr std::string_view place = "@BUILTINS@";
+    std::string query{query_template};
+    query.replace(query.find(place, query.find("ARRAY[")), place.size(), names);
+    return query;
+}
+
+}  // namespace
+
+std::string_view catalog_query() {
+    static const std::string query = write_query();
+    return query;
+}
+
+}  // namespace weir::router
