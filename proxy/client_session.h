@@ -12,6 +12,7 @@
 //   group_sender.cc        groups to the server      group_statements.cc  prepared statements
 //   server_replies.cc      replies to the client     session_parameters.cc  settings
 //   session_state.cc       what transactions leave behind
+//   session_catalog.cc     what statements reach beyond their texts
 //   session_timers.cc      deadlines              session_pins.cc      keeping a server
 #pragma once
 
@@ -117,6 +118,7 @@ private:
         bool needs_server = false;
         bool own_sync_for_settings = false;
         bool reads_sequences = false;
+        bool may_read_sequences = false;  // where nobody sees it: in a function
         bool may_advance_sequences = false;
         bool ends_transaction = false;
         bool deallocates = false;  // DEALLOCATE of one name is among its texts
@@ -131,11 +133,22 @@ private:
         // Settings that may have another value when the transaction has ended.
         std::vector<std::string> touches;
         Resets resets;
-        std::size_t texts = 0;  // whose effects were looked at
+        // Statements of which the catalog, which is not there, has more to say.
+        std::vector<router::StatementPtr> unresolved;
+        bool outdates_catalog = false;  // DDL
+        std::size_t texts = 0;          // whose effects were looked at
         bool only_parse_and_close = true;
         // The group is one Query with one statement of this kind.
         std::optional<router::StatementKind> lone_query;
         const router::Statement* lone = nullptr;  // until the next look-up
+    };
+
+    // The catalog, while it is read on the session's server.
+    struct CatalogReading {
+        std::uint64_t epoch = 0;
+        std::vector<router::CatalogRow> rows;
+        std::size_t bytes = 0;
+        bool failed = false;
     };
 
     // A stretch of input: whole messages, ended or not; or the beginning of one large message.
@@ -152,6 +165,7 @@ private:
     static constexpr std::uint32_t injected_discard = 2;
     // ... and by which the answers to what is asked about the session are.
     static constexpr std::uint32_t state_inquiry = 3;
+    static constexpr std::uint32_t catalog_rows = 4;
     // Of a Parse that fails on purpose, or a DEALLOCATE of a name that SQL has given: none of our
     // statements has this number.
     static constexpr std::uint32_t no_statement = ~std::uint32_t{0};
@@ -331,6 +345,21 @@ private:
     void settle_injected();
     void forget_injected();
 
+    // --- session_catalog.cc ---
+    bool has_catalog();
+    [[gnu::cold]] PinSet plan_reached(const router::StatementPtr& known, Plan& plan, PinSet pins);
+
+    bool may_read_catalog() const {
+        return !unresolved_.empty() || outdates_catalog_ || start_.entry->catalog->refresh_wanted();
+    }
+
+    [[gnu::cold]] bool reads_catalog();
+    [[gnu::cold]] void pin_reached(PinSet pins, const router::Statement& statement);
+    [[gnu::cold]] void note_unresolved(const Plan& plan);
+    [[gnu::cold]] void send_catalog_query();
+    [[gnu::cold]] void take_catalog_row(const protocol::MessageView& message);
+    [[gnu::cold]] void settle_catalog();
+
     // --- session_state.cc ---
     [[gnu::cold]] void note_changes(const Plan& plan);
     [[gnu::cold]] void touch(std::string_view name);
@@ -338,7 +367,7 @@ private:
     [[gnu::cold]] bool may_ask_behind(const Plan& plan, const Group& group, bool was_idle) const;
     [[gnu::cold]] bool asks_state() const;
     [[gnu::cold]] void send_inquiry();
-    [[gnu::cold]] void take_answer(const protocol::MessageView& message);
+    [[gnu::cold]] void take_answer(const protocol::MessageView& message, std::uint32_t tag);
     bool only_inquiry_owed() const;
 
     [[gnu::hot]] void unit_ended() {
@@ -387,8 +416,10 @@ private:
     bool state_may_be_gone_ = false;   // what pins is to be asked for
     bool settings_stay_here_ = false;  // some cannot be carried: the pin is for good
     bool temp_search_path_ = false;    // pg_temp may be in search_path in this transaction
-    bool unit_committed_ = false;      // a COMMIT since the server was in sync and idle
-    bool set_after_rollback_ = false;  // a SET or RESET behind a ROLLBACK in the same unit
+    bool catalog_is_plain_ = false;  // catalog_ knows of nothing that a text could reach by itself
+    bool outdates_catalog_ = false;  // DDL in this transaction
+    bool unit_committed_ = false;    // a COMMIT since the server was in sync and idle
+    bool set_after_rollback_ = false;   // a SET or RESET behind a ROLLBACK in the same unit
     bool rolled_back_in_part_ = false;  // ... of a unit whose settings are still to be asked for
     bool checking_ = false;             // the check query is under way
     bool server_doomed_ = false;        // not fit for others: closed when it would be given back
@@ -432,7 +463,10 @@ private:
     std::vector<std::string> touched_;                           // may have another value now
     std::vector<std::string> touched_at_end_;                    // ... behind a COMMIT or ROLLBACK
     Resets resets_;                                              // under way
-    std::unique_ptr<StateInquiry> inquiry_;                      // sent, not yet settled
+    CatalogState::Snapshot catalog_;
+    std::vector<router::StatementPtr> unresolved_;     // see Plan
+    std::unique_ptr<CatalogReading> reading_catalog_;  // sent, not yet settled
+    std::unique_ptr<StateInquiry> inquiry_;            // sent, not yet settled
     std::vector<NameChange> name_changes_;
     std::size_t names_settled_ = 0;
 

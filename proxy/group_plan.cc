@@ -276,9 +276,14 @@ const router::StatementPtr& ClientSession::plan_text(std::string_view text, Plan
     const auto& known = knowledge_of(text);
     const auto& statement = *known;
     ++plan.texts;
-    if (statement.pin != router::PinReason::none) {
-        const PinSet pins = statement.pins.to_ullong();
-        plan.pins |= (pins & by_sql_names) != 0 ? plan_sql_prepared(known, plan) : pins;
+    PinSet pins = statement.pins.to_ullong();
+    if ((pins & by_sql_names) != 0) pins = plan_sql_prepared(known, plan);
+    // The usual case is a catalog in which nothing has an effect, and no function that is its own.
+    const bool named = !statement.functions.empty() || statement.pin != router::PinReason::none ||
+                       statement.defines;
+    if (named || !has_catalog() || !catalog_is_plain_) pins = plan_reached(known, plan, pins);
+    if (pins != 0) {
+        plan.pins |= pins;
         if (plan.pin == router::PinReason::none) {
             plan.pin = statement.pin;
             plan.pin_detail = statement.pin_detail;

@@ -136,7 +136,8 @@ void ClientSession::send_injected(std::string_view sql, std::uint32_t mark) {
 // server may call them where nobody sees it. True if something was sent for it.
 bool ClientSession::guard_sequences(const Plan& plan) {
     if (session_mode() || server_->status == TransactionStatus::failed) return false;
-    const bool reads = plan.reads_sequences || pin_ != router::PinReason::none;
+    const bool reads =
+        plan.reads_sequences || plan.may_read_sequences || pin_ != router::PinReason::none;
     if (!reads && !plan.may_advance_sequences) return false;
     auto& seen = start_.entry->sequence_state_read;
     if (plan.reads_sequences && plan.pin == router::PinReason::none) {

@@ -4,6 +4,7 @@
 
 #include "conf/settings.h"
 #include "pool/server_pool.h"
+#include "proxy/catalog_state.h"
 #include "proxy/pin_counts.h"
 
 #include <atomic>
@@ -65,6 +66,8 @@ struct PoolEntry {
 
     pool::ServerPool pool;
     WelcomeCache welcome;
+    // Of the database: its pools share it.
+    std::shared_ptr<CatalogState> catalog = std::make_shared<CatalogState>();
     PinCounts pins;
     // Some client has asked for currval or lastval: from then on servers are cleaned of others'
     // values before a statement that may advance a sequence.

@@ -18,6 +18,8 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr auto round = milliseconds(100);
+// How often the catalogs are read again, in rounds: DDL may go past pgweir.
+constexpr unsigned catalog_rounds = 600;
 // How long a closed server may keep its place. PostgreSQL ends a cancelled or idle backend within
 // milliseconds; only a dead network takes longer.
 constexpr auto farewell_limit = seconds(60);
@@ -111,6 +113,9 @@ std::shared_ptr<PoolEntry> PoolSet::entry(const std::string& database, const std
     auto& entry = entries_[name];
     if (entry == nullptr) {
         entry = std::make_shared<PoolEntry>(name, workers_, *this);
+        auto& catalog = catalogs_[database];
+        if (catalog == nullptr) catalog = entry->catalog;
+        entry->catalog = catalog;
         configure_entry(*entry);
         if (must_pause(database)) entry->pool.pause();
     }
@@ -129,6 +134,10 @@ asio::awaitable<void> PoolSet::maintain() {
         co_await timer_.async_wait(pool::use_op);
         if (stopping_) co_return;
         const auto now = pool::Clock::now();
+        if (count % catalog_rounds == 0) {
+            for (const auto& [name, catalog] : catalogs_)
+                catalog->want_refresh();
+        }
         for (const auto& [name, entry] : entries_) {
             if (count % 10 == 0) entry->pool.close_stale(now);
             // A paused pool keeps nothing, also of what comes back later.

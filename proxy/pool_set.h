@@ -102,6 +102,7 @@ private:
     const std::vector<pool::EventLoop*> workers_;
     Configuration configuration_;
     std::map<pool::PoolName, std::shared_ptr<PoolEntry>> entries_;
+    std::map<std::string, std::shared_ptr<CatalogState>> catalogs_;  // by database
     std::map<pool::PoolName, Attempts> attempts_;
     std::set<std::string> paused_;
     bool all_paused_ = false;

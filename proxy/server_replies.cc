@@ -69,8 +69,7 @@ std::size_t ClientSession::process_replies(Bytes bytes) {
             continue;
         }
         if (rest.size() < whole) {
-            const bool answer =
-                inquiry_ != nullptr && only_inquiry_owed() && whole <= assembled_limit;
+            const bool answer = only_inquiry_owed() && whole <= assembled_limit;
             if (!passes_in_pieces(type) || answer) {
                 if (whole > assembled_limit) broken_server("a message that is too long");
                 return at;
@@ -111,7 +110,8 @@ void ClientSession::broken_server(std::string_view what) {
 // Of what was asked about the session: see send_inquiry().
 bool ClientSession::is_answer(const ExpectedReplies::Step& step) {
     return step.verdict == ExpectedReplies::Verdict::swallow && step.about &&
-           step.about->request == Request::query && step.about->tag == state_inquiry;
+           step.about->request == Request::query &&
+           (step.about->tag == state_inquiry || step.about->tag == catalog_rows);
 }
 
 void ClientSession::on_message(const protocol::MessageView& message) {
@@ -121,7 +121,7 @@ void ClientSession::on_message(const protocol::MessageView& message) {
     }
     switch (message.type) {
         case backend::data_row:
-            if (is_answer(step)) take_answer(message);
+            if (is_answer(step)) take_answer(message, step.about->tag);
             break;
         case backend::error_response:
             on_error(message, step);
@@ -196,7 +196,10 @@ void ClientSession::on_error(
 ) {
     const auto parsed = protocol::parse_error_response(message.body);
     if (!parsed) return broken_server("a broken ErrorResponse");
-    if (is_answer(step)) return;
+    if (is_answer(step)) {
+        if (reading_catalog_) reading_catalog_->failed = true;
+        return;
+    }
     unit_failed_ = true;
     resets_.answered = false;
     const auto& response = *parsed;
@@ -304,7 +307,10 @@ void ClientSession::on_ready_for_query(
     if (!status) return broken_server("a broken ReadyForQuery");
     server_->status = *status;
     settle_parameters();
-    if (inquiry_ && is_answer(step)) settle_inquiry();
+    if (is_answer(step)) {
+        settle_inquiry();
+        settle_catalog();
+    }
     after_message();
     if (step.verdict != ExpectedReplies::Verdict::forward || healing_) return;
     if (limits_->pool_mode == conf::PoolMode::statement && *status != TransactionStatus::idle) {
@@ -381,6 +387,7 @@ void ClientSession::request_finished() {
     }
     sequences_in_transaction_ = false;
     temp_search_path_ = false;
+    if (!session_mode() && may_read_catalog() && reads_catalog()) return;
     if ((pins_ != 0 || !touched_.empty()) && asks_state()) return send_inquiry();
     if (scope_mark_ != 0 && touched_.empty()) {
         scope_mark_ = 0;

@@ -85,6 +85,7 @@ void ClientSession::note_changes(const Plan& plan) {
     }
     for (const auto& name : plan.resets.names)
         add_name(resets_.names, name);
+    if (plan.outdates_catalog || !plan.unresolved.empty()) note_unresolved(plan);
     if (!plan.resets.none()) resets_.restored = resets_.answered = false;
     resets_.all |= plan.resets.all;
     resets_.identity |= plan.resets.identity;
@@ -122,12 +123,14 @@ void ClientSession::send_inquiry() {
     write_to_server();
 }
 
-void ClientSession::take_answer(const protocol::MessageView& message) {
+void ClientSession::take_answer(const protocol::MessageView& message, std::uint32_t tag) {
+    if (tag == catalog_rows) return take_catalog_row(message);
     if (inquiry_) answer_ = read_state_answer(*inquiry_, message.body);
 }
 
 bool ClientSession::only_inquiry_owed() const {
-    return inquiry_ != nullptr && server_ != nullptr && server_->expected.size() == 1;
+    const bool asked = inquiry_ != nullptr || reading_catalog_ != nullptr;
+    return asked && server_ != nullptr && server_->expected.size() == 1;
 }
 
 // A transaction, or what was sent without one, has ended.

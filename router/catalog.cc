@@ -180,7 +180,7 @@ private:
     void close() {
         std::vector<NodeId> changed;
         for (NodeId node = 0; node < nodes_.size(); ++node)
-            if (nodes_[node].effects.any()) changed.push_back(node);
+            if (nodes_[node].effects != no_session_effects()) changed.push_back(node);
         while (!changed.empty()) {
             const NodeId node = changed.back();
             changed.pop_back();

@@ -120,6 +120,8 @@ private:
         else
             pin(effect->pin);
         result_.effects.unlocks_advisory |= effect->unlocks_advisory;
+        result_.effects.reads_sequences |= effect->reads_sequence_state;
+        result_.effects.may_advance_sequence |= effect->may_advance_sequence;
     }
 
     // `at` is its first argument.
@@ -334,6 +336,8 @@ BodyEffects effects_of_body(std::string_view language, std::string_view body) {
         if (effect == nullptr) return result;
         result.effects.pin(effect->pin);
         result.effects.unlocks_advisory = effect->unlocks_advisory;
+        result.effects.reads_sequences = effect->reads_sequence_state;
+        result.effects.may_advance_sequence = effect->may_advance_sequence;
         return result;
     }
     if (language == "sql" || language == "plpgsql")

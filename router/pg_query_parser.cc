@@ -1,6 +1,8 @@
 #include "router/pg_query_parser.h"
 
+#include "router/builtins.h"
 #include "router/call_effects.h"
+#include "router/function_body.h"
 #include "router/long_text.h"
 #include "router/pg_query_tree.h"
 
@@ -98,13 +100,6 @@ bool only_reads(StatementKind kind) {
            kind == StatementKind::explain || kind == StatementKind::copy_out;
 }
 
-void copy_pins(Statement& statement, const weir_tree& tree) {
-    const auto first = static_cast<PinReason>(tree.first_pin);
-    add_pin(statement, first, tree.pin_detail == nullptr ? "" : tree.pin_detail);
-    for (std::size_t i = 0; i < statement.pins.size(); ++i)
-        if ((tree.pins >> i & 1U) != 0) statement.pins.set(i);
-}
-
 void copy_settings(Statement& statement, const weir_tree& tree) {
     for (int i = 0; i < tree.setting_count; ++i) {
         const weir_setting& found = tree.settings[i];
@@ -118,6 +113,56 @@ void copy_settings(Statement& statement, const weir_tree& tree) {
     }
 }
 
+bool is_definition(StatementKind kind) {
+    switch (kind) {
+        case StatementKind::ddl:
+        case StatementKind::create_table:
+        case StatementKind::create_table_as:
+        case StatementKind::create_view:
+        case StatementKind::create_index:
+        case StatementKind::create_function:
+            return true;
+        default:
+            return false;
+    }
+}
+
+// A DO block is a function that is called once: its body says what it does.
+void read_do(Statement& statement, const weir_do& block) {
+    const auto body =
+        effects_of_body(block.language == nullptr ? "plpgsql" : block.language, block.body);
+    for (std::size_t i = 0; i < body.effects.pins.size(); ++i)
+        if (body.effects.pins[i]) add_pin(statement, static_cast<PinReason>(i), "DO");
+    for (const std::string& name : body.effects.touches)
+        add_setting(statement, {.name = name, .value = {}, .by_function = true});
+    for (const std::string& name : body.calls)
+        if (find_builtin_function(name) == nullptr) add_once(statement.functions, name);
+    for (const std::string& name : body.words)
+        add_once(statement.relations, name);
+    // The body is a literal.
+    statement.literals_matter = true;
+    statement.unlocks_advisory |= body.effects.unlocks_advisory;
+    statement.reads_sequence_state |= body.effects.reads_sequences;
+    statement.defines |= body.effects.changes_catalog;
+}
+
+void copy_pins(Statement& statement, const weir_tree& tree) {
+    const bool do_is_read = tree.do_count == 1 && tree.do_block.body != nullptr;
+    const auto first = static_cast<PinReason>(tree.first_pin);
+    for (std::size_t i = 0; i < statement.pins.size(); ++i) {
+        const auto reason = static_cast<PinReason>(i);
+        if ((tree.pins >> i & 1U) == 0 || (do_is_read && reason == PinReason::do_block)) continue;
+        statement.pins.set(i);
+        if (reason == first) {
+            statement.pin = reason;
+            statement.pin_detail = tree.pin_detail == nullptr ? "" : tree.pin_detail;
+        }
+    }
+    for (std::size_t i = 0; statement.pin == PinReason::none && i < statement.pins.size(); ++i)
+        if (statement.pins[i]) statement.pin = static_cast<PinReason>(i);
+    if (do_is_read) read_do(statement, tree.do_block);
+}
+
 StatementPtr read_tree(const weir_tree& tree) {
     auto statement = std::make_shared<Statement>();
     statement->parsed = true;
@@ -126,6 +171,7 @@ StatementPtr read_tree(const weir_tree& tree) {
     for (int i = 0; i < tree.kind_count; ++i) {
         statement->kinds.push_back(static_cast<StatementKind>(tree.kinds[i]));
         reads_only = reads_only && only_reads(statement->kinds.back());
+        statement->defines |= is_definition(statement->kinds.back());
     }
     for (const FactFlag& row : fact_flags)
         (*statement).*row.flag = (tree.facts & row.fact) != 0;

@@ -356,6 +356,8 @@ static enum weir_kind walk_alter_table(struct weir_walk* walk, const AlterTableS
     ListCell* cell;
 
     weir_note(walk, WEIR_MAY_WRITE);
+    /* Its checks, defaults and indexes may be run over the rows there are. */
+    if (statement->relation != NULL) weir_note_relation_name(walk, statement->relation->relname);
     foreach (cell, statement->cmds) {
         const AlterTableCmd* command = lfirst(cell);
         Node* definition = IsA(command, AlterTableCmd) ? command->def : NULL;
@@ -377,6 +379,7 @@ static enum weir_kind walk_alter_table(struct weir_walk* walk, const AlterTableS
 static enum weir_kind walk_index(struct weir_walk* walk, const IndexStmt* statement) {
     weir_note(walk, WEIR_MAY_WRITE);
     if (statement->concurrent) weir_note(walk, WEIR_NOT_IN_PIPELINE);
+    if (statement->relation != NULL) weir_note_relation_name(walk, statement->relation->relname);
     weir_walk_node(walk, statement->indexParams);
     weir_walk_node(walk, statement->whereClause);
     return WEIR_CREATE_INDEX;

@@ -19,6 +19,9 @@ struct SessionEffects {
     std::bitset<static_cast<std::size_t>(PinReason::last) + 1> pins;
     std::vector<std::string> touches;  // settings it may set for the session; lower case, sorted
     bool unlocks_advisory = false;
+    // currval and lastval; nextval and setval. No effects by themselves: see any().
+    bool reads_sequences = false;
+    bool may_advance_sequence = false;
     bool changes_catalog = false;  // DDL
 
     bool any() const {

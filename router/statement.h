@@ -190,6 +190,7 @@ struct Statement {
     }
 
     bool parsed = false;           // false: everything below is the cautious answer
+    bool defines = false;          // DDL, or unknown: the catalog may be another one after it
     bool knows_relations = false;  // `relations` has all of them
     // Only reads, with functions known to be harmless, as far as a text can tell: a view, cast or
     // overloaded name may still call anything (that is the catalog's to say).

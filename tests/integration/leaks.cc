@@ -43,7 +43,13 @@ constexpr Leak leaks[] = {
      "show work_mem",
      "4MB"},
     {"set-in-function", "select sets_work_mem()", "show work_mem", "4MB"},
-    // What a trigger sets is seen only with the catalog (which triggers a table has): issue 3.
+    {"set-by-trigger", "insert into triggering values (1)", "show work_mem", "4MB"},
+    {"set-by-rule", "insert into ruled values (1)", "show work_mem", "4MB"},
+    {"set-by-default", "insert into defaulting default values", "show work_mem", "4MB"},
+    {"set-by-view", "select * from viewing", "show work_mem", "4MB"},
+    {"set-by-domain", "select '88MB'::sets_by_check", "show work_mem", "4MB"},
+    {"set-by-cascade", "delete from referenced", "show work_mem", "4MB"},
+    {"role-by-procedure", "call sets_role()", "select current_user", "app"},
     {"seed-currval", "select nextval('numbers')", "select currval('numbers')", "ERROR"},
     {"lastval", "select nextval('numbers')", "select lastval()", "ERROR"},
     {"role-in-do",
@@ -78,7 +84,19 @@ void set_up(const Database& database) {
         "create table triggering (a int); grant all on triggering to public;"
         "create function on_insert() returns trigger language plpgsql as "
         "$$ begin perform set_config('work_mem', '86MB', false); return new; end $$;"
-        "create trigger t before insert on triggering for each row execute function on_insert()"
+        "create trigger t before insert on triggering for each row execute function on_insert();"
+        "create table ruled (a int); grant all on ruled to public;"
+        "create rule r as on insert to ruled do instead select sets_work_mem();"
+        "create table defaulting (a text default set_config('work_mem', '87MB', false));"
+        "grant all on defaulting to public;"
+        "create view viewing as select sets_work_mem() is null as a; grant all on viewing to public;"
+        "create domain sets_by_check as text check (set_config('work_mem', value, false) <> '');"
+        "create table referenced (a int primary key); grant all on referenced to public;"
+        "create table referencing (a int references referenced on delete cascade);"
+        "grant all on referencing to public;"
+        "create trigger t before delete on referencing for each row execute function on_insert();"
+        "insert into referenced values (1); insert into referencing values (1);"
+        "create procedure sets_role() language plpgsql as $$ begin set role other_role; end $$;"
     );
 }
 

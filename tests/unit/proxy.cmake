@@ -8,6 +8,7 @@ weir_unit_test(proxy
 
 # Scripted conversations of ClientSessions on a MemoryBackend.
 add_executable(test_session
+    proxy_session_catalog_test.cc
     proxy_session_disorder_test.cc
     proxy_session_lease_test.cc
     proxy_session_model_test.cc

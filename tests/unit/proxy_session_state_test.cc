@@ -14,7 +14,7 @@ using router::PinReason;
 namespace {
 
 using Names = std::vector<std::string>;
-using Values = std::vector<std::optional<std::string>>;
+using Values = be::Values;
 
 std::string asks(Names names, proxy::PinSet pins = 0) {
     proxy::StateInquiry inquiry;
@@ -23,22 +23,8 @@ std::string asks(Names names, proxy::PinSet pins = 0) {
     return fe::query(proxy::inquiry_text(inquiry));
 }
 
-std::string row_of(const Values& values) {
-    protocol::MessageWriter out;
-    out.begin(protocol::backend::data_row).u16(static_cast<std::uint16_t>(values.size()));
-    for (const auto& value : values) {
-        if (value) {
-            out.u32(static_cast<std::uint32_t>(value->size())).text(*value);
-        } else {
-            out.i32(-1);
-        }
-    }
-    out.end();
-    return text_of(out);
-}
-
 std::string answers(const Values& values) {
-    return be::row_description() + row_of(values) + be::complete("SELECT 1") + be::ready();
+    return be::row_description() + be::row_of(values) + be::complete("SELECT 1") + be::ready();
 }
 
 // Two clients on one server.
@@ -348,7 +334,7 @@ TEST_CASE("State inquiry: an answer that is none is not believed") {
     inquiry.pins = pin_bit(PinReason::listen);
     inquiry.names = {"a"};
     const auto answer = [&](const Values& values) {
-        const auto row = row_of(values);
+        const auto row = be::row_of(values);
         return proxy::read_state_answer(inquiry, as_bytes(row).subspan(5));
     };
     REQUIRE(answer({"t", "x"}));
@@ -358,7 +344,7 @@ TEST_CASE("State inquiry: an answer that is none is not believed") {
     CHECK(answer({std::nullopt, ""})->held == inquiry.pins);
     CHECK_FALSE(answer({"t"}));
     CHECK_FALSE(answer({"t", "x", "y"}));
-    const auto cut = row_of({"t", "x"});
+    const auto cut = be::row_of({"t", "x"});
     for (std::size_t size = 5; size < cut.size(); ++size) {
         const auto body = as_bytes(std::string_view(cut).substr(5, size - 5));
         CHECK_FALSE(proxy::read_state_answer(inquiry, body));

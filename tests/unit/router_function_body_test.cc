@@ -21,13 +21,13 @@ struct BodyRow {
 };
 
 std::string names_of(const decltype(SessionEffects::pins)& pins) {
-    std::string names;
+    std::string listed;
     for (std::size_t i = 0; i < pins.size(); ++i) {
         if (!pins[i]) continue;
-        names += text(static_cast<PinReason>(i));
-        names += ' ';
+        listed += text(static_cast<PinReason>(i));
+        listed += ' ';
     }
-    return names;
+    return listed;
 }
 
 void check(const BodyRow& row) {
@@ -41,8 +41,8 @@ void check(const BodyRow& row) {
     CHECK(effects.touches == row.touches);
 }
 
-bool contains(const std::vector<std::string>& names, const char* name) {
-    return std::binary_search(names.begin(), names.end(), std::string{name});
+bool contains(const std::vector<std::string>& listed, const char* name) {
+    return std::binary_search(listed.begin(), listed.end(), std::string{name});
 }
 
 }  // namespace

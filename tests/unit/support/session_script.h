@@ -21,6 +21,8 @@ struct ScriptOptions {
     std::vector<std::vector<std::pair<std::string, std::string>>> clients{{}};
     // The pool has told a welcome before: clients need no server for theirs.
     bool welcome_known = true;
+    // The catalog has been read, and there is nothing in it.
+    bool catalog_known = true;
     pool::LendPolicy lend_policy = pool::LendPolicy::lifo;
     std::size_t pool_size = 2;
     std::size_t max_pinned = 0;

@@ -6,6 +6,7 @@
 #include "protocol/message_writer.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -207,6 +208,23 @@ inline std::string row_description() {
 inline std::string row(std::string_view value) {
     protocol::MessageWriter out;
     out.begin(type::data_row).u16(1).u32(static_cast<std::uint32_t>(value.size())).text(value);
+    out.end();
+    return text_of(out);
+}
+
+using Values = std::vector<std::optional<std::string>>;
+
+// A DataRow of these columns; nullopt is NULL.
+inline std::string row_of(const Values& values) {
+    protocol::MessageWriter out;
+    out.begin(type::data_row).u16(static_cast<std::uint16_t>(values.size()));
+    for (const auto& value : values) {
+        if (value) {
+            out.u32(static_cast<std::uint32_t>(value->size())).text(*value);
+        } else {
+            out.i32(-1);
+        }
+    }
     out.end();
     return text_of(out);
 }

@@ -1,0 +1,58 @@
+// CatalogState: the catalog snapshot of one database, shared by its pools' sessions.
+//
+// A session that needs one and finds none reads it on its own server, when its transaction has
+// ended, and publishes it. DDL that was seen makes it outdated at once; DDL past pgweir is noticed
+// when it is read again (refresh_wanted, once a minute).
+#pragma once
+
+#include "router/catalog.h"
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+
+namespace weir::proxy {
+
+class CatalogState {
+public:
+    struct Snapshot {
+        std::uint64_t epoch = 0;  // 0 = there is none
+        // Null: it could not be read (too large, refused); nothing is known of any function.
+        std::shared_ptr<const router::Catalog> catalog;
+    };
+
+    // Any thread. A snapshot of another epoch is outdated.
+    std::uint64_t epoch() const { return epoch_.load(std::memory_order_acquire); }
+
+    void outdate() { epoch_.fetch_add(1, std::memory_order_acq_rel); }
+
+    Snapshot current() const {
+        const std::lock_guard lock(mutex_);
+        return snapshot_;
+    }
+
+    // `snapshot.epoch` is what epoch() said before it was read.
+    void publish(Snapshot snapshot) {
+        const std::lock_guard lock(mutex_);
+        if (snapshot.epoch >= snapshot_.epoch) snapshot_ = std::move(snapshot);
+    }
+
+    void want_refresh() { refresh_wanted_.store(true, std::memory_order_relaxed); }
+
+    bool refresh_wanted() const { return refresh_wanted_.load(std::memory_order_relaxed); }
+
+    // True for one of those that ask: it reads the catalog again.
+    bool take_refresh() {
+        return refresh_wanted_.load(std::memory_order_relaxed) &&
+               refresh_wanted_.exchange(false, std::memory_order_acq_rel);
+    }
+
+private:
+    std::atomic<std::uint64_t> epoch_{1};
+    std::atomic<bool> refresh_wanted_{false};
+    mutable std::mutex mutex_;
+    Snapshot snapshot_;
+};
+
+}  // namespace weir::proxy

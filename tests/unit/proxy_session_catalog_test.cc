@@ -1,0 +1,169 @@
+// What a statement reaches beyond its text is looked up in the database's catalog, which a session
+// reads when it needs it.
+#include "proxy/state_inquiry.h"
+#include "tests/unit/support/session_script.h"
+
+#include <doctest/doctest.h>
+
+using namespace weir;
+using namespace weir::test;
+using proxy::pin_bit;
+using router::PinReason;
+
+namespace {
+
+const std::string reads_the_catalog = fe::query(router::catalog_query());
+
+std::string catalog_row(const router::CatalogRow& row) {
+    return be::row_of({std::string(1, row.kind), row.a, row.b, row.c, row.d});
+}
+
+std::string function_row(const std::string& oid, const std::string& name, const std::string& body) {
+    return catalog_row({'f', oid, name, "plpgsql/", body});
+}
+
+std::string end_of_catalog() {
+    return be::complete("SELECT 1") + be::ready();
+}
+
+std::string asks_for(std::vector<std::string> names, proxy::PinSet pins = 0) {
+    proxy::StateInquiry inquiry;
+    inquiry.pins = pins;
+    inquiry.names = std::move(names);
+    return fe::query(proxy::inquiry_text(inquiry));
+}
+
+std::string says(const be::Values& values) {
+    return be::row_of(values) + be::complete("SELECT 1") + be::ready();
+}
+
+SessionScript without_catalog() {
+    ScriptOptions options;
+    options.catalog_known = false;
+    options.clients = {{}, {}};
+    return SessionScript{options};
+}
+
+// One request and what the server gets and says for it; the client gets the same.
+SessionScript& asks_and_gets(SessionScript& script, const std::string& request) {
+    return script.client_sends(request)
+        .server_receives(request)
+        .server_replies(selected(), be::ready())
+        .client_receives(selected(), be::ready());
+}
+
+}  // namespace
+
+TEST_CASE("Catalog: it is read behind the first transaction, and then it is there for all") {
+    auto script = without_catalog();
+    asks_and_gets(script, select("harmless()"))
+        .server_receives(reads_the_catalog)
+        .server_replies(
+            be::row_description(), function_row("20001", "harmless", "begin end"), end_of_catalog()
+        )
+        .client_receives("")
+        .pool_has(0, 1, 0);
+    asks_and_gets(script, select("harmless()")).server_receives("").with_client(1);
+    asks_and_gets(script, select("harmless()")).server_receives("").pool_has(0, 1, 0);
+    script.play();
+}
+
+TEST_CASE("Catalog: what controls a transaction needs none") {
+    auto script = without_catalog();
+    asks_and_gets(script, fe::query("show work_mem")).server_receives("").pool_has(0, 1, 0);
+    script.play();
+}
+
+TEST_CASE("Catalog: settings that a function sets are asked for, its locks keep the server") {
+    auto script = without_catalog();
+    const auto rows =
+        function_row("20001", "f", "begin perform set_config('app.t', x, false); end") +
+        function_row("20002", "g", "begin perform pg_advisory_lock(1); perform f(1); end");
+    asks_and_gets(script, select("g()"))
+        .server_receives(reads_the_catalog)
+        .server_replies(rows, end_of_catalog())
+        .server_receives(asks_for({"app.t"}, pin_bit(PinReason::advisory_lock)))
+        .server_replies(says({"t", "x"}))
+        .pool_has(1, 0, 0)
+        .client_sends(select("pg_advisory_unlock(1)"))
+        .server_receives(select("pg_advisory_unlock(1)"))
+        .server_replies(selected(), be::ready())
+        .client_receives(selected(), be::ready())
+        .server_receives(asks_for({}, pin_bit(PinReason::advisory_lock)))
+        .server_replies(says({"f"}))
+        .pool_has(0, 1, 0)
+        .client_sends(select("f()"))
+        .server_receives(select("f()"), asks_for({"app.t"}))
+        .server_replies(selected(), be::ready(), says({"y"}))
+        .client_receives(selected(), be::ready())
+        .with_client(1)
+        .client_sends(select("1"))
+        .server_receives(fe::injected("RESET \"app\".\"t\""), select("1"))
+        .server_replies(be::injected_done("RESET"), selected(), be::ready())
+        .client_receives(selected(), be::ready());
+    script.play();
+}
+
+TEST_CASE("Catalog: a trigger counts for the statement that fires it, not for one that reads") {
+    auto script = without_catalog();
+    const auto rows = function_row("20001", "t", "begin set role bob; return new; end") +
+                      catalog_row({'u', "audited", "20001", "w", ""});
+    asks_and_gets(script, fe::query("insert into audited values (1)"))
+        .server_receives(reads_the_catalog)
+        .server_replies(rows, end_of_catalog())
+        .server_receives(asks_for({"role"}))
+        .server_replies(says({"none"}))
+        .pool_has(0, 1, 0);
+    asks_and_gets(script, fe::query("select * from audited")).server_receives("");
+    asks_and_gets(script, fe::query("insert into other values (1)")).server_receives("");
+    asks_and_gets(script, fe::query("delete from audited"))
+        .server_receives(asks_for({"role"}))
+        .server_replies(says({"bob"}))
+        .with_client(1)
+        .client_sends(select("1"))
+        .server_receives(fe::injected("RESET ROLE"), select("1"))
+        .server_replies(be::injected_done("RESET"), selected(), be::ready())
+        .client_receives(selected(), be::ready());
+    script.play();
+}
+
+TEST_CASE("Catalog: DDL makes it outdated when its transaction has ended") {
+    auto script = without_catalog();
+    const auto ddl = fe::query("create function f() returns int language sql as 'select 1'");
+    asks_and_gets(script, ddl)
+        .server_receives(reads_the_catalog)
+        .server_replies(end_of_catalog())
+        .pool_has(0, 1, 0);
+    asks_and_gets(script, select("1")).server_receives("");
+    asks_and_gets(script, ddl).server_receives("").pool_has(0, 1, 0).with_client(1);
+    asks_and_gets(script, select("1"))
+        .server_receives(reads_the_catalog)
+        .server_replies(end_of_catalog())
+        .pool_has(0, 1, 0);
+    script.play();
+}
+
+TEST_CASE("Catalog: where it cannot be read, a function that is not known keeps the server") {
+    auto script = without_catalog();
+    asks_and_gets(script, select("f()")).server_receives(reads_the_catalog);
+    SUBCASE("refused") {
+        script.server_replies(be::error("42501", "permission denied"), be::ready());
+    }
+    SUBCASE("not what was asked for") {
+        script.server_replies(be::row("1"), end_of_catalog());
+    }
+    script.client_receives("").pool_has(1, 0, 0).with_client(1).client_sends(select("1"));
+    script.pool_has(1, 0, 1);
+    script.play();
+}
+
+TEST_CASE("Catalog: opaque functions keep the server for good") {
+    auto script = without_catalog();
+    asks_and_gets(script, select("f()"))
+        .server_receives(reads_the_catalog)
+        .server_replies(function_row("20001", "f", "begin execute x; end"), end_of_catalog())
+        .pool_has(1, 0, 0)
+        .client_ends()
+        .server_is_closed(pool::CloseReason::client_pinned);
+    script.play();
+}
