@@ -193,7 +193,7 @@ private:
 
     bool session_mode() const { return limits_->pool_mode == conf::PoolMode::session; }
 
-    bool keeps_server() const { return session_mode() || pin_ != router::PinReason::none; }
+    bool keeps_server() const { return session_mode() || pins_ != 0; }
 
     protocol::TransactionStatus local_status() const;
 
@@ -347,6 +347,7 @@ private:
 
     // --- session_catalog.cc ---
     bool has_catalog();
+    static std::string_view name_reached(const router::Statement& statement);
     [[gnu::cold]] PinSet plan_reached(const router::StatementPtr& known, Plan& plan, PinSet pins);
 
     bool may_read_catalog() const {
@@ -354,6 +355,10 @@ private:
     }
 
     [[gnu::cold]] bool reads_catalog();
+    [[gnu::cold]] bool read_catalog_first();
+    [[gnu::cold]] PinSet resolved(const router::Statement& statement);
+    [[gnu::cold]] void resolve();
+    [[gnu::cold]] void resolve_for_leaving();
     [[gnu::cold]] void pin_reached(PinSet pins, const router::Statement& statement);
     [[gnu::cold]] void note_unresolved(const Plan& plan);
     [[gnu::cold]] void send_catalog_query();

@@ -285,8 +285,9 @@ const router::StatementPtr& ClientSession::plan_text(std::string_view text, Plan
     if (pins != 0) {
         plan.pins |= pins;
         if (plan.pin == router::PinReason::none) {
-            plan.pin = statement.pin;
-            plan.pin_detail = statement.pin_detail;
+            const bool own = (pins & pin_bit(statement.pin)) != 0;
+            plan.pin = own ? statement.pin : first_pin(pins);
+            plan.pin_detail = own ? statement.pin_detail : name_reached(statement);
             plan.pin_statement = statement.kind();
         }
     }

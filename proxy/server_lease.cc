@@ -79,6 +79,8 @@ void ClientSession::let_server_go() {
     }
     if (server_ == nullptr) return;
     const bool only_inquiry = only_inquiry_owed();
+    if (std::exchange(outdates_catalog_, false)) start_.entry->catalog->outdate();
+    if (!unresolved_.empty()) resolve_for_leaving();
     auto& server = *std::exchange(server_, nullptr);
     for (const auto& name : injected_)
         server.make_uncertain(name);
@@ -128,6 +130,7 @@ void ClientSession::lose_server(const protocol::Error& error, pool::CloseReason 
         // Nothing of the client's was sent: another server is tried.
         checking_ = false;
         prelude_pending_ = false;
+        reading_catalog_.reset();
         prelude_error_.reset();
         forget_injected();
         return;

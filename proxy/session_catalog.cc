@@ -71,6 +71,12 @@ SessionEffects reached(const router::Statement& statement, const router::Catalog
 
 }  // namespace
 
+// For people: what it may hang on.
+std::string_view ClientSession::name_reached(const router::Statement& statement) {
+    if (!statement.functions.empty()) return statement.functions.front();
+    return statement.relations.empty() ? std::string_view() : statement.relations.front();
+}
+
 // Whether there is a snapshot that is not outdated; its `catalog` may be null all the same.
 bool ClientSession::has_catalog() {
     auto& state = *start_.entry->catalog;
@@ -87,11 +93,17 @@ bool ClientSession::has_catalog() {
 // The pins of a statement, with what it reaches; as far as it is known now.
 PinSet ClientSession::plan_reached(const router::StatementPtr& known, Plan& plan, PinSet pins) {
     const auto& statement = *known;
+    const bool known_catalog = has_catalog();
     if (statement.defines) {
         const bool temporary = (pins & pin_bit(PinReason::temp_object)) != 0;
-        if (!temporary || !statement.is_single()) plan.noteworthy = plan.outdates_catalog = true;
+        const auto* catalog = known_catalog ? catalog_.catalog.get() : nullptr;
+        const bool nothing_to_reach =
+            catalog != nullptr && catalog->is_harmless() && !statement.defines_effects;
+        if (!nothing_to_reach && (!temporary || !statement.is_single())) {
+            plan.noteworthy = plan.outdates_catalog = true;
+        }
     }
-    if (!has_catalog()) {
+    if (!known_catalog) {
         if (std::all_of(statement.kinds.begin(), statement.kinds.end(), is_plain_control)) {
             return pins;
         }
@@ -121,34 +133,40 @@ bool ClientSession::reads_catalog() {
         send_catalog_query();
         return true;
     }
+    resolve();
+    return false;
+}
+
+// REQUIRES: has_catalog(). The pins that a statement of this transaction has brought.
+PinSet ClientSession::resolved(const router::Statement& statement) {
+    if (catalog_.catalog == nullptr) return statement.pins.to_ullong() & known_by_catalog;
+    const auto effects = reached(statement, *catalog_.catalog);
+    for (const auto& name : effects.touches)
+        touch(name);
+    outdates_catalog_ |= effects.changes_catalog;
+    return effects.pins.to_ullong();
+}
+
+void ClientSession::resolve() {
     for (const auto& statement : std::exchange(unresolved_, {})) {
-        PinSet pins = 0;
-        if (catalog_.catalog == nullptr) {
-            pins = statement->pins.to_ullong() & known_by_catalog;
-        } else {
-            const auto effects = reached(*statement, *catalog_.catalog);
-            for (const auto& name : effects.touches)
-                touch(name);
-            pins = effects.pins.to_ullong();
-            if (effects.changes_catalog) state.outdate();
-        }
+        const auto pins = resolved(*statement);
         if (pins != 0) pin_reached(pins, *statement);
     }
-    return false;
+}
+
+// Without a catalog that is not outdated, what it has run may have done anything.
+void ClientSession::resolve_for_leaving() {
+    const bool known = has_catalog();
+    for (const auto& statement : std::exchange(unresolved_, {}))
+        pins_ |= known ? resolved(*statement) : pin_bit(PinReason::unknown_function);
 }
 
 void ClientSession::pin_reached(PinSet pins, const router::Statement& statement) {
     if (!keeps_server()) pool_.start_pin();
     Plan plan;
     plan.pins = pins;
-    for (unsigned i = 0; plan.pin == PinReason::none; ++i) {
-        if ((pins >> i & 1) != 0) plan.pin = static_cast<PinReason>(i);
-    }
-    if (!statement.functions.empty()) {
-        plan.pin_detail = statement.functions.front();
-    } else if (!statement.relations.empty()) {
-        plan.pin_detail = statement.relations.front();
-    }
+    plan.pin = first_pin(pins);
+    plan.pin_detail = name_reached(statement);
     plan.pin_statement = statement.kind();
     pin(plan);
 }
@@ -174,6 +192,13 @@ void ClientSession::send_catalog_query() {
     server_->expected.sent({protocol::Request::query, protocol::Reply::swallow, catalog_rows});
     server_->unnamed_owner = 0;
     write_to_server();
+}
+
+// What a request does is known before it runs. In a block it is looked up when that has ended.
+bool ClientSession::read_catalog_first() {
+    send_catalog_query();
+    prelude_pending_ = true;
+    return false;
 }
 
 void ClientSession::take_catalog_row(const protocol::MessageView& message) {

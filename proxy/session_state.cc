@@ -135,7 +135,10 @@ bool ClientSession::only_inquiry_owed() const {
 
 // A transaction, or what was sent without one, has ended.
 void ClientSession::unit_with_end_ended() {
-    if (unit_failed_ && !unit_committed_) forget_rolled_back();
+    if (unit_failed_ && !unit_committed_) {
+        forget_rolled_back();
+        outdates_catalog_ = false;
+    }
     rolled_back_in_part_ |= unit_failed_ && unit_committed_;
     touched_at_end_.clear();
     unit_failed_ = unit_committed_ = set_after_rollback_ = false;

@@ -7,6 +7,7 @@
 #include "protocol/types.h"
 #include "router/statement.h"
 
+#include <bit>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -22,6 +23,11 @@ constexpr PinSet pin_bit(router::PinReason reason) {
 }
 
 static_assert(static_cast<unsigned>(router::PinReason::last) < 64);
+
+// REQUIRES: one at least.
+constexpr router::PinReason first_pin(PinSet pins) {
+    return static_cast<router::PinReason>(std::countr_zero(pins));
+}
 
 // State of which PostgreSQL can say that there is none left. DISCARD ALL ends it, too.
 inline constexpr PinSet askable_pins =

@@ -192,8 +192,10 @@ private:
 
     std::shared_ptr<const Catalog> result() {
         auto catalog = std::make_shared<Catalog>();
-        for (const auto& [name, node] : functions_)
+        for (const auto& [name, node] : functions_) {
+            if (nodes_[node].effects.any()) catalog->harmless_ = false;
             catalog->functions_.emplace(name, std::move(nodes_[node].effects));
+        }
         for (const auto& [name, node] : attributes_)
             if (nodes_[node].effects.any())
                 catalog->attributes_.emplace(name, std::move(nodes_[node].effects));
@@ -208,6 +210,9 @@ private:
         }
         catalog->everywhere_ = std::move(nodes_[everywhere_].effects);
         catalog->on_ddl_ = std::move(nodes_[on_ddl_].effects);
+        if (catalog->everywhere_.any() || catalog->on_ddl_.any() || !catalog->relations_.empty()) {
+            catalog->harmless_ = false;
+        }
         return catalog;
     }
 

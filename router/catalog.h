@@ -56,6 +56,9 @@ public:
     // The same if it is only read, by SELECT without FOR UPDATE: views, policies. Null for nothing.
     const SessionEffects* reading(std::string_view name) const;
 
+    // No function of a user, and no relation, has an effect.
+    bool is_harmless() const { return harmless_; }
+
     bool has_relation_effects() const { return !relations_.empty(); }
 
     // What any text may do without naming it: casts, operators, types' functions, domain checks.
@@ -89,6 +92,7 @@ private:
     ByName<RelationEffects> relations_;  // those with an effect
     SessionEffects everywhere_;
     SessionEffects on_ddl_;
+    bool harmless_ = true;
 };
 
 }  // namespace weir::router

@@ -163,7 +163,7 @@ void copy_pins(Statement& statement, const weir_tree& tree) {
     if (do_is_read) read_do(statement, tree.do_block);
 }
 
-StatementPtr read_tree(const weir_tree& tree) {
+StatementPtr read_tree(const weir_tree& tree, std::string_view text) {
     auto statement = std::make_shared<Statement>();
     statement->parsed = true;
     statement->kinds.reserve(static_cast<std::size_t>(tree.kind_count));
@@ -184,6 +184,13 @@ StatementPtr read_tree(const weir_tree& tree) {
     for (int i = 0; i < tree.relation_count; ++i)
         add_once(statement->relations, tree.relations[i]);
     statement->knows_relations = true;
+    if (statement->defines) {
+        auto effects = effects_of_body("sql", text).effects;
+        effects.changes_catalog = false;
+        statement->defines_effects = effects.any() ||
+                                     statement->contains(StatementKind::create_function) ||
+                                     statement->pins[static_cast<std::size_t>(PinReason::load)];
+    }
     if (statement->creates_relation && statement->temp_search_path)
         add_pin(*statement, PinReason::temp_object, "search_path");
     statement->is_read_only =
@@ -209,7 +216,7 @@ StatementPtr analyse(std::string_view text, protocol::TextRules rules) {
         const bool deep = (tree->pins & 1U << WEIR_PIN_TOO_DEEP) != 0;
         return opaque_statement(deep ? PinReason::too_deep : PinReason::unknown_node);
     }
-    return read_tree(*tree);
+    return read_tree(*tree, text);
 }
 
 }  // namespace weir::router

@@ -190,6 +190,7 @@ StatementPtr make_opaque(PinReason reason) {
     statement->pins.set(static_cast<std::size_t>(reason));
     statement->may_write = true;
     statement->defines = true;
+    statement->defines_effects = true;
     statement->creates_relation = true;
     statement->temp_search_path = true;
     statement->reads_sequence_state = true;

@@ -189,8 +189,11 @@ struct Statement {
         return false;
     }
 
-    bool parsed = false;           // false: everything below is the cautious answer
-    bool defines = false;          // DDL, or unknown: the catalog may be another one after it
+    bool parsed = false;   // false: everything below is the cautious answer
+    bool defines = false;  // DDL, or unknown: the catalog may be another one after it
+    // ... and something with an effect may be in it, even if nothing in the database has one: a
+    // function's body, a view or default that calls set_config().
+    bool defines_effects = false;
     bool knows_relations = false;  // `relations` has all of them
     // Only reads, with functions known to be harmless, as far as a text can tell: a view, cast or
     // overloaded name may still call anything (that is the catalog's to say).

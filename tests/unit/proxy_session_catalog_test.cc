@@ -44,6 +44,19 @@ SessionScript without_catalog() {
     return SessionScript{options};
 }
 
+// The catalog is read before the request.
+SessionScript& reads_first(
+    SessionScript& script, const std::string& request, const std::string& rows
+) {
+    return script.client_sends(request)
+        .server_receives(reads_the_catalog)
+        .server_replies(rows, end_of_catalog())
+        .client_receives("")
+        .server_receives(request)
+        .server_replies(selected(), be::ready())
+        .client_receives(selected(), be::ready());
+}
+
 // One request and what the server gets and says for it; the client gets the same.
 SessionScript& asks_and_gets(SessionScript& script, const std::string& request) {
     return script.client_sends(request)
@@ -54,14 +67,9 @@ SessionScript& asks_and_gets(SessionScript& script, const std::string& request) 
 
 }  // namespace
 
-TEST_CASE("Catalog: it is read behind the first transaction, and then it is there for all") {
+TEST_CASE("Catalog: it is read before the first request, and then it is there for all") {
     auto script = without_catalog();
-    asks_and_gets(script, select("harmless()"))
-        .server_receives(reads_the_catalog)
-        .server_replies(
-            be::row_description(), function_row("20001", "harmless", "begin end"), end_of_catalog()
-        )
-        .client_receives("")
+    reads_first(script, select("harmless()"), function_row("20001", "harmless", "begin end"))
         .pool_has(0, 1, 0);
     asks_and_gets(script, select("harmless()")).server_receives("").with_client(1);
     asks_and_gets(script, select("harmless()")).server_receives("").pool_has(0, 1, 0);
@@ -79,9 +87,7 @@ TEST_CASE("Catalog: settings that a function sets are asked for, its locks keep 
     const auto rows =
         function_row("20001", "f", "begin perform set_config('app.t', x, false); end") +
         function_row("20002", "g", "begin perform pg_advisory_lock(1); perform f(1); end");
-    asks_and_gets(script, select("g()"))
-        .server_receives(reads_the_catalog)
-        .server_replies(rows, end_of_catalog())
+    reads_first(script, select("g()"), rows)
         .server_receives(asks_for({"app.t"}, pin_bit(PinReason::advisory_lock)))
         .server_replies(says({"t", "x"}))
         .pool_has(1, 0, 0)
@@ -108,9 +114,7 @@ TEST_CASE("Catalog: a trigger counts for the statement that fires it, not for on
     auto script = without_catalog();
     const auto rows = function_row("20001", "t", "begin set role bob; return new; end") +
                       catalog_row({'u', "audited", "20001", "w", ""});
-    asks_and_gets(script, fe::query("insert into audited values (1)"))
-        .server_receives(reads_the_catalog)
-        .server_replies(rows, end_of_catalog())
+    reads_first(script, fe::query("insert into audited values (1)"), rows)
         .server_receives(asks_for({"role"}))
         .server_replies(says({"none"}))
         .pool_has(0, 1, 0);
@@ -127,41 +131,88 @@ TEST_CASE("Catalog: a trigger counts for the statement that fires it, not for on
     script.play();
 }
 
-TEST_CASE("Catalog: DDL makes it outdated when its transaction has ended") {
+TEST_CASE("Catalog: what no text names counts for every text") {
     auto script = without_catalog();
-    const auto ddl = fe::query("create function f() returns int language sql as 'select 1'");
-    asks_and_gets(script, ddl)
+    // The check of a domain.
+    const auto rows = function_row("20001", "f", "begin execute x; end") +
+                      catalog_row({'e', "20001", "domain", "", ""});
+    reads_first(script, select("'x'::checked"), rows)
+        .server_receives("")
+        .pool_has(1, 0, 0)
+        .client_ends()
+        .server_is_closed(pool::CloseReason::client_pinned);
+    script.play();
+}
+
+TEST_CASE("Catalog: DDL that may change it makes it outdated when its transaction has ended") {
+    auto script = without_catalog();
+    const auto function = fe::query("create function f() returns int language sql as 'select 1'");
+    reads_first(script, function, "");
+    reads_first(script, select("1"), "");
+    asks_and_gets(script, fe::query("create table t (a int)"));
+    asks_and_gets(script, select("1"));
+    asks_and_gets(script, fe::query("create view v as select set_config('a', 'b', false)"))
+        .with_client(1);
+    reads_first(script, select("1"), "").pool_has(0, 1, 0);
+    script.play();
+}
+
+TEST_CASE("Catalog: in a block what it was not there for is looked up at the end") {
+    auto script = without_catalog();
+    const auto function = fe::query("create function f() returns int language sql as 'select 1'");
+    const auto rows = function_row("20001", "f", "begin perform set_config('a.b', x, false); end");
+    script.client_sends(fe::query("begin"))
+        .client_receives(be::complete("BEGIN"), be::ready('T'))
+        .client_sends(select("1"))
         .server_receives(reads_the_catalog)
         .server_replies(end_of_catalog())
-        .pool_has(0, 1, 0);
-    asks_and_gets(script, select("1")).server_receives("");
-    asks_and_gets(script, ddl).server_receives("").pool_has(0, 1, 0).with_client(1);
-    asks_and_gets(script, select("1"))
-        .server_receives(reads_the_catalog)
-        .server_replies(end_of_catalog())
-        .pool_has(0, 1, 0);
+        .server_receives(fe::injected("begin"), select("1"))
+        .server_replies(be::injected_done("BEGIN"), selected(), be::ready('T'))
+        .client_receives(selected(), be::ready('T'))
+        .does("DDL elsewhere", [](ScriptWorld& world) { world.entry->catalog->outdate(); })
+        .client_sends(select("f()"))
+        .server_receives(select("f()"))
+        .server_replies(selected(), be::ready('T'))
+        .client_receives(selected(), be::ready('T'));
+    SUBCASE("it ends") {
+        script.client_sends(fe::query("commit"))
+            .server_receives(fe::query("commit"))
+            .server_replies(be::complete("COMMIT"), be::ready())
+            .client_receives(be::complete("COMMIT"), be::ready())
+            .server_receives(reads_the_catalog)
+            .server_replies(rows, end_of_catalog())
+            .server_receives(asks_for({"a.b"}))
+            .server_replies(says({"x"}))
+            .pool_has(0, 1, 0);
+    }
+    SUBCASE("the client leaves") {
+        script.client_ends().server_is_closed(pool::CloseReason::client_pinned);
+    }
     script.play();
 }
 
 TEST_CASE("Catalog: where it cannot be read, a function that is not known keeps the server") {
     auto script = without_catalog();
-    asks_and_gets(script, select("f()")).server_receives(reads_the_catalog);
+    script.client_sends(select("f()")).server_receives(reads_the_catalog);
     SUBCASE("refused") {
         script.server_replies(be::error("42501", "permission denied"), be::ready());
     }
     SUBCASE("not what was asked for") {
         script.server_replies(be::row("1"), end_of_catalog());
     }
-    script.client_receives("").pool_has(1, 0, 0).with_client(1).client_sends(select("1"));
-    script.pool_has(1, 0, 1);
+    script.server_receives(select("f()"))
+        .server_replies(selected(), be::ready())
+        .client_receives(selected(), be::ready())
+        .pool_has(1, 0, 0)
+        .with_client(1)
+        .client_sends(select("1"))
+        .pool_has(1, 0, 1);
     script.play();
 }
 
 TEST_CASE("Catalog: opaque functions keep the server for good") {
     auto script = without_catalog();
-    asks_and_gets(script, select("f()"))
-        .server_receives(reads_the_catalog)
-        .server_replies(function_row("20001", "f", "begin execute x; end"), end_of_catalog())
+    reads_first(script, select("f()"), function_row("20001", "f", "begin execute x; end"))
         .pool_has(1, 0, 0)
         .client_ends()
         .server_is_closed(pool::CloseReason::client_pinned);
