@@ -10,15 +10,11 @@ namespace weir::protocol {
 
 namespace {
 
-char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-}
-
 int compare_names(std::string_view a, std::string_view b) {
     const auto common = std::min(a.size(), b.size());
     for (std::size_t i = 0; i < common; ++i) {
-        const auto x = static_cast<unsigned char>(lower(a[i]));
-        const auto y = static_cast<unsigned char>(lower(b[i]));
+        const auto x = static_cast<unsigned char>(lower_ascii(a[i]));
+        const auto y = static_cast<unsigned char>(lower_ascii(b[i]));
         if (x != y) return x < y ? -1 : 1;
     }
     return a.size() == b.size() ? 0 : (a.size() < b.size() ? -1 : 1);

@@ -11,6 +11,11 @@
 
 namespace weir::protocol {
 
+// As PostgreSQL folds names that are not quoted.
+constexpr char lower_ascii(char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+}
+
 class ParameterSet;
 using ParameterSetRef = std::shared_ptr<const ParameterSet>;
 

@@ -7,10 +7,6 @@ namespace weir::protocol {
 
 namespace {
 
-char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-}
-
 // GUC_LIST_QUOTE: lists of identifiers, each quoted by itself (guc.c, variables_list).
 constexpr std::array<std::string_view, 6> identifier_lists{
     "search_path",
@@ -81,7 +77,7 @@ std::vector<std::string> split_identifiers(std::string_view list, bool& valid) {
             }
         } else {
             while (at < list.size() && list[at] != ',' && !is_space(list[at])) {
-                name.push_back(lower(list[at++]));
+                name.push_back(lower_ascii(list[at++]));
             }
             if (name.empty()) return valid = false, names;
         }

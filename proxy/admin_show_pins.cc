@@ -9,7 +9,7 @@ namespace {
 
 using enum ColumnType;
 
-std::int64_t number(std::uint64_t value) {
+std::int64_t as_number(std::uint64_t value) {
     return static_cast<std::int64_t>(value);
 }
 
@@ -78,7 +78,7 @@ std::vector<Row> show_pin_counts(const ShowContext& context) {
         for (std::size_t i = 0; i <= last; ++i) {
             const auto reason = static_cast<router::PinReason>(i);
             const auto count = [&pins = entry->pins, reason](PinEvent event) {
-                return number(pins.value(reason, event));
+                return as_number(pins.value(reason, event));
             };
             if (count(PinEvent::begun) == 0 && count(PinEvent::refused) == 0) continue;
             rows.push_back({
@@ -125,12 +125,12 @@ std::vector<Row> show_lending(const ShowContext& context) {
             name.database,
             name.user,
             std::string(conf::to_string(limits.lend_policy)),
-            number(pool.pinned()),
-            number(limits.max_pinned),
-            number(lent),
-            number(pool.repeats()),
-            number(transactions),
-            number(pinned_transactions),
+            as_number(pool.pinned()),
+            as_number(limits.max_pinned),
+            as_number(lent),
+            as_number(pool.repeats()),
+            as_number(transactions),
+            as_number(pinned_transactions),
         });
     }
     return rows;
