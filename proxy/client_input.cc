@@ -154,7 +154,7 @@ std::size_t ClientSession::take_group(const Group& group) {
     }
     if (!send_prelude(needs)) return 0;
     group_deallocates_ = needs.deallocates;
-    if (needs.noteworthy) note_changes(needs);
+    if (needs.changes != nullptr) note_changes(needs, *needs.changes);
     forwarded_in_group_ = false;
     const bool was_idle =
         server_->status == protocol::TransactionStatus::idle && !group_open_ && !begin_sent_;

@@ -24,6 +24,7 @@ ClientSession::ClientSession(Worker& worker, SessionStart start)
     : worker_(worker),
       pool_(start.entry->pool),
       counters_(pool_.counters(worker.index())),
+      catalog_state_(*start.entry->catalog),
       limits_(start.entry->limits()),
       timer_(*this),
       start_(std::move(start)) {

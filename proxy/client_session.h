@@ -109,6 +109,18 @@ private:
         bool none() const { return names.empty() && !all; }
     };
 
+    // What a group may change in the session. Most change nothing.
+    struct Changes {
+        // Settings that may have another value when the transaction has ended.
+        std::vector<std::string> touches;
+        Resets resets;
+        // Statements of which the catalog, which is not there, has more to say.
+        std::vector<router::StatementPtr> unresolved;
+        bool outdates_catalog = false;  // DDL
+        // State that pins may be gone after it: DROP, DEALLOCATE, unlocking ...
+        bool frees_state = false;
+    };
+
     // What one group of messages needs.
     struct Plan {
         PinSet pins = 0;
@@ -123,24 +135,23 @@ private:
         bool ends_transaction = false;
         bool deallocates = false;  // DEALLOCATE of one name is among its texts
         bool begins_transaction = false;
-        // State that pins may be gone after it: DROP, DEALLOCATE, unlocking ...
-        bool frees_state = false;
         // Nothing that a request behind it could get in the way of: no COPY.
         bool short_and_known = false;
-        bool noteworthy = false;  // touches, resets or frees_state
+        std::unique_ptr<Changes> changes;
         // The group's own Parse messages: name and text.
         boost::container::small_vector<std::pair<std::string_view, std::string_view>, 4> parsed;
-        // Settings that may have another value when the transaction has ended.
-        std::vector<std::string> touches;
-        Resets resets;
-        // Statements of which the catalog, which is not there, has more to say.
-        std::vector<router::StatementPtr> unresolved;
-        bool outdates_catalog = false;  // DDL
-        std::size_t texts = 0;          // whose effects were looked at
+        std::size_t texts = 0;  // whose effects were looked at
         bool only_parse_and_close = true;
         // The group is one Query with one statement of this kind.
         std::optional<router::StatementKind> lone_query;
         const router::Statement* lone = nullptr;  // until the next look-up
+
+        Changes& change() {
+            if (changes == nullptr) changes = std::make_unique<Changes>();
+            return *changes;
+        }
+
+        bool has_unresolved() const { return changes != nullptr && !changes->unresolved.empty(); }
     };
 
     // The catalog, while it is read on the session's server.
@@ -351,7 +362,7 @@ private:
     [[gnu::cold]] PinSet plan_reached(const router::StatementPtr& known, Plan& plan, PinSet pins);
 
     bool may_read_catalog() const {
-        return !unresolved_.empty() || outdates_catalog_ || start_.entry->catalog->refresh_wanted();
+        return !unresolved_.empty() || outdates_catalog_ || catalog_state_.refresh_wanted();
     }
 
     [[gnu::cold]] bool reads_catalog();
@@ -360,13 +371,13 @@ private:
     [[gnu::cold]] void resolve();
     [[gnu::cold]] void resolve_for_leaving();
     [[gnu::cold]] void pin_reached(PinSet pins, const router::Statement& statement);
-    [[gnu::cold]] void note_unresolved(const Plan& plan);
+    [[gnu::cold]] void note_unresolved(const Changes& changes);
     [[gnu::cold]] void send_catalog_query();
     [[gnu::cold]] void take_catalog_row(const protocol::MessageView& message);
     [[gnu::cold]] void settle_catalog();
 
     // --- session_state.cc ---
-    [[gnu::cold]] void note_changes(const Plan& plan);
+    [[gnu::cold]] void note_changes(const Plan& plan, const Changes& changes);
     [[gnu::cold]] void touch(std::string_view name);
     [[gnu::cold]] bool is_touched(std::string_view name) const;
     [[gnu::cold]] bool may_ask_behind(const Plan& plan, const Group& group, bool was_idle) const;
@@ -403,6 +414,7 @@ private:
     pool::ServerConnection* server_ = nullptr;
     pool::ServerPool& pool_;
     pool::PoolCounters& counters_;
+    CatalogState& catalog_state_;
     SessionLimitsRef limits_;
     protocol::ParameterSetRef parameters_ = protocol::ParameterSet::none();
     protocol::ParameterSetRef rules_for_;  // whose rules_ these are

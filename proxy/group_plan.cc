@@ -298,14 +298,14 @@ const router::StatementPtr& ClientSession::plan_text(std::string_view text, Plan
             plan.pin_statement = statement.kind();
         }
     }
-    if (pins_ != 0 && frees_state(statement)) plan.noteworthy = plan.frees_state = true;
+    if (pins_ != 0 && frees_state(statement)) plan.change().frees_state = true;
     if (!statement.settings.empty()) plan_settings(statement, plan);
     plan.own_sync_for_settings |= statement.not_in_pipeline || !statement.parsed;
     plan.reads_sequences |= statement.reads_sequence_state;
     plan.may_advance_sequences |= statement.may_advance_sequence;
     if (statement.reset_all) {
-        plan.noteworthy = plan.resets.all = true;
-        plan.resets.identity |= statement.discard_all;
+        plan.change().resets.all = true;
+        plan.change().resets.identity |= statement.discard_all;
     }
     if (statement.temp_search_path) temp_search_path_ = true;
     plan.short_and_known = is_short(statement);
@@ -330,7 +330,7 @@ PinSet ClientSession::plan_sql_prepared(const router::StatementPtr& statement, P
         prepared_pins |= prepared->pins.to_ullong();
         if (!prepared->settings.empty()) plan_settings(*prepared, plan);
         plan.reads_sequences |= prepared->reads_sequence_state;
-        if (prepared->unlocks_advisory) plan.noteworthy = plan.frees_state = true;
+        if (prepared->unlocks_advisory) plan.change().frees_state = true;
     }
     if (prepared_pins == 0) return pins;
     return (pins & ~pin_bit(router::PinReason::sql_execute)) | prepared_pins;
@@ -354,16 +354,16 @@ void ClientSession::plan_settings(const router::Statement& statement, Plan& plan
         const bool leaves_name =
             protocol::is_custom_parameter(change.name) && parameters_->find(change.name) == nullptr;
         if (change.is_local && !leaves_name) continue;
-        plan.noteworthy = true;
+        auto& changes = plan.change();
         // It takes the role with it.
-        if (change.name == "session_authorization") plan.touches.emplace_back("role");
+        if (change.name == "session_authorization") changes.touches.emplace_back("role");
         if (change.action == router::SettingChange::Action::to_default && !change.is_local) {
-            plan.resets.names.push_back(change.name);
+            changes.resets.names.push_back(change.name);
             continue;
         }
         const auto* parameter = parameters_->find(change.name);
         // What PostgreSQL reports need not be asked for.
-        if (parameter == nullptr || !parameter->reported) plan.touches.push_back(change.name);
+        if (parameter == nullptr || !parameter->reported) changes.touches.push_back(change.name);
     }
 }
 

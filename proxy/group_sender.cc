@@ -33,7 +33,7 @@ bool ClientSession::send_prelude(const Plan& plan) {
     if (lease_fresh_) {
         if (!server_is_alive()) return false;
         if (check_server()) return false;
-        if (!plan.unresolved.empty()) return read_catalog_first();
+        if (plan.has_unresolved()) return read_catalog_first();
         lease_fresh_ = false;
         send_settings();
         const bool discards = guard_sequences(plan);
@@ -43,7 +43,7 @@ bool ClientSession::send_prelude(const Plan& plan) {
     } else {
         // A server that is kept: RESET went to its own value instead of the client's.
         const bool quiet = server_->status == TransactionStatus::idle && !group_open_;
-        if (quiet && !plan.unresolved.empty()) return read_catalog_first();
+        if (quiet && plan.has_unresolved()) return read_catalog_first();
         if (quiet && !plan.own_sync_for_settings && !server_->uncertain.empty()) send_settings();
         const bool discards = guard_sequences(plan);
         if (discards && quiet && (plan.own_sync_for_settings || begins(plan))) {

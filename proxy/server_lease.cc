@@ -79,7 +79,7 @@ void ClientSession::let_server_go() {
     }
     if (server_ == nullptr) return;
     const bool only_inquiry = only_inquiry_owed();
-    if (std::exchange(outdates_catalog_, false)) start_.entry->catalog->outdate();
+    if (std::exchange(outdates_catalog_, false)) catalog_state_.outdate();
     if (!unresolved_.empty()) resolve_for_leaving();
     auto& server = *std::exchange(server_, nullptr);
     for (const auto& name : injected_)

@@ -79,10 +79,9 @@ std::string_view ClientSession::name_reached(const router::Statement& statement)
 
 // Whether there is a snapshot that is not outdated; its `catalog` may be null all the same.
 bool ClientSession::has_catalog() {
-    auto& state = *start_.entry->catalog;
-    const auto epoch = state.epoch();
+    const auto epoch = catalog_state_.epoch();
     if (catalog_.epoch == epoch) return true;
-    catalog_ = state.current();
+    catalog_ = catalog_state_.current();
     const auto* catalog = catalog_.catalog.get();
     catalog_is_plain_ = catalog != nullptr && !catalog->has_relation_effects() &&
                         !catalog->has_attribute_effects() && !catalog->everywhere().any() &&
@@ -100,24 +99,27 @@ PinSet ClientSession::plan_reached(const router::StatementPtr& known, Plan& plan
         const bool nothing_to_reach =
             catalog != nullptr && catalog->is_harmless() && !statement.defines_effects;
         if (!nothing_to_reach && (!temporary || !statement.is_single())) {
-            plan.noteworthy = plan.outdates_catalog = true;
+            plan.change().outdates_catalog = true;
         }
     }
     if (!known_catalog) {
         if (std::all_of(statement.kinds.begin(), statement.kinds.end(), is_plain_control)) {
             return pins;
         }
-        plan.noteworthy = true;
-        plan.unresolved.push_back(known);
+        plan.change().unresolved.push_back(known);
         plan.may_read_sequences |= !statement.functions.empty();
         return pins & ~known_by_catalog;
     }
     if (catalog_.catalog == nullptr) return pins;
     const auto effects = reached(statement, *catalog_.catalog);
-    plan.noteworthy |= effects.any();
-    plan.touches.insert(plan.touches.end(), effects.touches.begin(), effects.touches.end());
-    plan.frees_state |= effects.unlocks_advisory;
-    plan.outdates_catalog |= effects.changes_catalog;
+    if (effects.any()) {
+        auto& changes = plan.change();
+        changes.touches.insert(
+            changes.touches.end(), effects.touches.begin(), effects.touches.end()
+        );
+        changes.frees_state |= effects.unlocks_advisory;
+        changes.outdates_catalog |= effects.changes_catalog;
+    }
     plan.may_read_sequences |= effects.reads_sequences;
     plan.may_advance_sequences |= effects.may_advance_sequence;
     return (pins & ~known_by_catalog) | effects.pins.to_ullong();
@@ -126,9 +128,8 @@ PinSet ClientSession::plan_reached(const router::StatementPtr& known, Plan& plan
 // The transaction has ended: what was not known of its statements is looked up. True if the
 // catalog has to be read first.
 bool ClientSession::reads_catalog() {
-    auto& state = *start_.entry->catalog;
-    if (std::exchange(outdates_catalog_, false)) state.outdate();
-    if (unresolved_.empty() && !state.take_refresh()) return false;
+    if (std::exchange(outdates_catalog_, false)) catalog_state_.outdate();
+    if (unresolved_.empty() && !catalog_state_.take_refresh()) return false;
     if (unresolved_.empty() || !has_catalog()) {
         send_catalog_query();
         return true;
@@ -171,9 +172,9 @@ void ClientSession::pin_reached(PinSet pins, const router::Statement& statement)
     pin(plan);
 }
 
-void ClientSession::note_unresolved(const Plan& plan) {
-    outdates_catalog_ |= plan.outdates_catalog;
-    for (const auto& statement : plan.unresolved) {
+void ClientSession::note_unresolved(const Changes& changes) {
+    outdates_catalog_ |= changes.outdates_catalog;
+    for (const auto& statement : changes.unresolved) {
         const auto same = std::find(unresolved_.begin(), unresolved_.end(), statement);
         if (same != unresolved_.end()) continue;
         if (unresolved_.size() == unresolved_limit) {
@@ -187,7 +188,7 @@ void ClientSession::note_unresolved(const Plan& plan) {
 
 void ClientSession::send_catalog_query() {
     reading_catalog_ = std::make_unique<CatalogReading>();
-    reading_catalog_->epoch = start_.entry->catalog->epoch();
+    reading_catalog_->epoch = catalog_state_.epoch();
     worker_.to_server().begin(frontend::query).c_string(router::catalog_query()).end();
     server_->expected.sent({protocol::Request::query, protocol::Reply::swallow, catalog_rows});
     server_->unnamed_owner = 0;
@@ -231,7 +232,7 @@ void ClientSession::settle_catalog() {
     if (reading == nullptr) return;
     CatalogState::Snapshot snapshot{reading->epoch, nullptr};
     if (!reading->failed) snapshot.catalog = router::Catalog::build(std::move(reading->rows));
-    start_.entry->catalog->publish(std::move(snapshot));
+    catalog_state_.publish(std::move(snapshot));
     // The next look takes it.
     catalog_.epoch = 0;
 }

@@ -77,20 +77,20 @@ bool ClientSession::is_touched(std::string_view name) const {
     return contains_name(touched_, name) || (inquiry_ && contains_name(inquiry_->names, name));
 }
 
-void ClientSession::note_changes(const Plan& plan) {
-    for (const auto& name : plan.touches) {
+void ClientSession::note_changes(const Plan& plan, const Changes& changes) {
+    for (const auto& name : changes.touches) {
         touch(name);
         // "ROLLBACK; SET x = 1": what is rolled back with the transaction is not all of it.
         if (plan.ends_transaction) add_name(touched_at_end_, name);
     }
-    for (const auto& name : plan.resets.names)
+    for (const auto& name : changes.resets.names)
         add_name(resets_.names, name);
-    if (plan.outdates_catalog || !plan.unresolved.empty()) note_unresolved(plan);
-    if (!plan.resets.none()) resets_.restored = resets_.answered = false;
-    resets_.all |= plan.resets.all;
-    resets_.identity |= plan.resets.identity;
+    if (changes.outdates_catalog || !changes.unresolved.empty()) note_unresolved(changes);
+    if (!changes.resets.none()) resets_.restored = resets_.answered = false;
+    resets_.all |= changes.resets.all;
+    resets_.identity |= changes.resets.identity;
     const auto unread = pin_bit(router::PinReason::set_setting);
-    state_may_be_gone_ |= plan.frees_state || (pins_ & unread) != 0;
+    state_may_be_gone_ |= changes.frees_state || (pins_ & unread) != 0;
 }
 
 // Whether the answer to an inquiry sent right behind the group is the state after its transaction:
