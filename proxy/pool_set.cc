@@ -134,7 +134,7 @@ asio::awaitable<void> PoolSet::maintain() {
         co_await timer_.async_wait(pool::use_op);
         if (stopping_) co_return;
         const auto now = pool::Clock::now();
-        if (count % catalog_rounds == 0) {
+        if (count % catalog_rounds == catalog_rounds - 1) {
             for (const auto& [name, catalog] : catalogs_)
                 catalog->want_refresh();
         }

@@ -123,9 +123,16 @@ void ClientSession::let_server_go() {
 }
 
 void ClientSession::lose_server(const protocol::Error& error, pool::CloseReason reason, bool gone) {
+    // The client asked for nothing, and nothing of its session was there.
+    const bool not_missed = only_inquiry_owed() && inquiry_ == nullptr && !keeps_server() &&
+                            touched_.empty() && unresolved_.empty();
     auto& server = *std::exchange(server_, nullptr);
     server_output_.clear();
     pool_.retire(server, reason, gone);
+    if (not_missed && phase_ == Phase::serving && !prelude_pending_) {
+        reading_catalog_.reset();
+        return;
+    }
     if (prelude_pending_ || phase_ == Phase::welcoming) {
         // Nothing of the client's was sent: another server is tried.
         checking_ = false;

@@ -25,7 +25,9 @@ LEAKS = {
                                       "declare leaked cursor with hold for select 'leaked'",
                                       "commit"], "fetch 1 from leaked"),
     "leak-custom-guc-tenant": ("app", ["set app.tenant = '42'"],
-                               "select coalesce(current_setting('app.tenant', true), 'none')"),
+                               # PostgreSQL never forgets the name: '' instead of NULL.
+                               "select coalesce(nullif(current_setting('app.tenant', true), ''), "
+                               "'none')"),
     "leak-read-only-default": ("app", ["set default_transaction_read_only = on"],
                                "insert into kept values (1)"),
     "leak-set-config-fn": ("app", ["select set_config('work_mem', '77MB', false)"],
