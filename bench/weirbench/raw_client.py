@@ -1,4 +1,4 @@
-"""A PostgreSQL client of a few lines: logs in, runs one query, leaves."""
+"""A PostgreSQL client of a few lines: logs in, runs queries, is notified, leaves."""
 
 import socket
 import ssl
@@ -11,17 +11,27 @@ SSL_REQUEST = struct.pack("!II", 8, 80877103)
 TERMINATE = b"X\0\0\0\4"
 
 
-def startup_packet(user=servers.USER, database=servers.DATABASE):
+def startup_packet(user=servers.USER, database=servers.DATABASE, **settings):
     body = struct.pack("!I", STARTUP)
-    for word in ("user", user, "database", database):
+    named = {"user": user, "database": database} | settings
+    for word in (word for pair in named.items() for word in pair):
         body += word.encode() + b"\0"
     body += b"\0"
     return struct.pack("!I", len(body) + 4) + body
 
 
+def message_of(kind, body):
+    return kind + struct.pack("!I", len(body) + 4) + body
+
+
 def query_message(sql):
-    body = sql.encode() + b"\0"
-    return b"Q" + struct.pack("!I", len(body) + 4) + body
+    return message_of(b"Q", sql.encode() + b"\0")
+
+
+def extended_messages(sql):
+    """The unnamed statement and portal, without parameters, as a driver sends them: in one go."""
+    return (message_of(b"P", b"\0" + sql.encode() + b"\0\0\0") + message_of(b"B", bytes(8))
+            + message_of(b"D", b"P\0") + message_of(b"E", bytes(5)) + message_of(b"S", b""))
 
 
 def tls_context():
@@ -34,9 +44,10 @@ def tls_context():
 
 
 class RawClient:
-    """Blocking. `secret` answers SCRAM; `context` makes it TLS."""
+    """Blocking. `secret` answers SCRAM; `context` makes it TLS; `settings` go into the startup
+    packet."""
 
-    def __init__(self, port, secret=None, context=None, timeout=60):
+    def __init__(self, port, secret=None, context=None, timeout=60, settings=None):
         self.buffer = b""
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -45,21 +56,32 @@ class RawClient:
             if self.socket.recv(1) != b"S":
                 raise RuntimeError("the proxy offers no TLS")
             self.socket = context.wrap_socket(self.socket)
-        self.socket.sendall(startup_packet())
+        self.socket.sendall(startup_packet(**(settings or {})))
         self.authenticate(secret)
         self.until_ready()
 
     def message(self):
         while True:
-            if len(self.buffer) >= 5:
-                length = struct.unpack_from("!I", self.buffer, 1)[0] + 1
-                if len(self.buffer) >= length:
-                    whole, self.buffer = self.buffer[:length], self.buffer[length:]
-                    return whole[:1], whole[5:]
-            received = self.socket.recv(65536)
-            if not received:
-                raise RuntimeError("the proxy has closed the connection")
-            self.buffer += received
+            received = self.received_message()
+            if received:
+                return received
+            self.receive()
+
+    def received_message(self):
+        """(kind, body) of a message that has come in whole, or None: does not wait."""
+        if len(self.buffer) < 5:
+            return None
+        length = struct.unpack_from("!I", self.buffer, 1)[0] + 1
+        if len(self.buffer) < length:
+            return None
+        whole, self.buffer = self.buffer[:length], self.buffer[length:]
+        return whole[:1], whole[5:]
+
+    def receive(self):
+        received = self.socket.recv(65536)
+        if not received:
+            raise RuntimeError("the proxy has closed the connection")
+        self.buffer += received
 
     def expect(self, wanted):
         kind, body = self.message()
@@ -96,6 +118,10 @@ class RawClient:
 
     def query(self, sql):
         self.socket.sendall(query_message(sql))
+        self.until_ready()
+
+    def extended_query(self, sql):
+        self.socket.sendall(extended_messages(sql))
         self.until_ready()
 
     def close(self):

@@ -107,16 +107,21 @@ class Sandbox:
             raise RuntimeError(f"{command[0]} failed:\n{done.stdout[-1000:]}{done.stderr[-2000:]}")
         return done.stdout
 
+    def ask(self, sql):
+        """What psql shows for it, as the superuser and in another database than the loads'."""
+        return self.run_quietly([f"{PG_BIN}/psql", "-X", "-At", "-h", "127.0.0.1", "-p",
+                                 str(self.postgres.port), "-U", "postgres", "-c", sql]).strip()
+
     # --- proxies ---
 
-    def pgbouncer(self, pool, auth="trust", tls=None):
+    def pgbouncer(self, pool, auth="trust", tls=None, **settings):
         port = free_port()
         options = {
             "listen_addr": "127.0.0.1", "listen_port": port, "unix_socket_dir": "",
             "auth_type": auth, "auth_file": self.path("userlist.txt"), "pool_mode": "transaction",
             "default_pool_size": pool, "max_client_conn": MAX_CLIENTS,
             "server_tls_sslmode": "disable", "listen_backlog": 1024, "log_stats": 0,
-        }
+        } | settings
         if tls:
             options |= {"client_tls_sslmode": "require", "client_tls_key_file": tls[0],
                         "client_tls_cert_file": tls[1]}
@@ -137,14 +142,14 @@ class Sandbox:
         return self.start("haproxy", [shutil.which("haproxy") or "/usr/sbin/haproxy", "-db", "-f",
                                       path], port)
 
-    def pgweir(self, pool, workers=1, auth="trust", tls=None, environment=None):
+    def pgweir(self, pool, workers=1, auth="trust", tls=None, environment=None, **settings):
         port = free_port()
         options = {
             "listen_addr": "127.0.0.1", "listen_port": port, "unix_socket_dir": "",
             "auth_type": auth, "auth_file": self.path("userlist.txt"), "pool_mode": "transaction",
             "default_pool_size": pool, "max_client_conn": MAX_CLIENTS, "workers": workers,
             "server_tls_sslmode": "disable", "listen_backlog": 1024, "log_stats": False,
-        }
+        } | settings
         if tls:
             options |= {"client_tls_sslmode": "require", "client_tls_key_file": tls[0],
                         "client_tls_cert_file": tls[1]}
