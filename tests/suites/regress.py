@@ -5,13 +5,13 @@ unless pgweir passes whatever passes direct, less what regress_exceptions.txt ex
 logs and the pins by reason are kept in build/suites/regress."""
 
 import argparse
-import json
 import os
 import pathlib
 import shutil
 from dataclasses import dataclass, field
 
 import source
+from options import read_exceptions, setting
 from pg_regress import Files, Outcome, PgRegress
 from pins import Console, Pins, read_pins
 from sandbox import SUPERUSER, Cluster, Sandbox, Weir
@@ -22,16 +22,6 @@ CACHE = ROOT / "build/suites"
 KEPT = CACHE / "regress"
 MOST_ADOPTED = 8
 EXCEPTIONS = pathlib.Path(__file__).parent / "regress_exceptions.txt"
-
-
-def setting(text: str) -> tuple[str, object]:
-    key, equals, value = text.partition("=")
-    if not (key and equals):
-        raise argparse.ArgumentTypeError(f"not KEY=VALUE: {text}")
-    try:
-        return key, json.loads(value)
-    except json.JSONDecodeError:
-        return key, value
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -50,17 +40,6 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--stall", type=float, default=300, metavar="SECONDS",
                         help="end a run in which no test ended for this long (300)")
     return parser.parse_args(arguments)
-
-
-def read_exceptions() -> dict[str, str]:
-    exceptions = {}
-    for line in EXCEPTIONS.read_text().splitlines():
-        if line and not line.startswith("#"):
-            test, colon, reason = line.partition(":")
-            if not (colon and reason.strip()):
-                raise ValueError(f"{EXCEPTIONS.name}: a test without its reason: {line}")
-            exceptions[test.strip()] = reason.strip()
-    return exceptions
 
 
 @dataclass
@@ -207,7 +186,7 @@ def main(arguments: list[str]) -> int:
     if not options.direct_only and not os.access(options.binary, os.X_OK):
         print(f"{options.binary} is not there; ./dev build makes it, --binary names another")
         return 2
-    exceptions = read_exceptions()
+    exceptions = read_exceptions(EXCEPTIONS)
     suite = source.prepare(CACHE)
     print(f"==> PostgreSQL {suite.server_version}, tests of {suite.version}"
           + ("" if suite.psql_fits else ", psql of the server's version"), flush=True)

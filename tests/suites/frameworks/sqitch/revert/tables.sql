@@ -1,0 +1,4 @@
+begin;
+drop table shop.item;
+drop schema shop;
+commit;

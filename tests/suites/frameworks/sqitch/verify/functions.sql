@@ -1,0 +1,1 @@
+select 1 / (shop.item_count() = 100)::int;

@@ -1,0 +1,3 @@
+begin;
+select id, name from shop.item where false;
+rollback;
