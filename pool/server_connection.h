@@ -110,6 +110,8 @@ public:
     Channel channel;
     protocol::ExpectedReplies expected;
     protocol::PreparedSet prepared;
+    // What it has under names of clients' own, for PREPARE and EXECUTE of SQL.
+    protocol::ClientStatements named;
     protocol::ParameterSetRef parameters;
     // Settings of which it is not known whether they hold: the transaction they joined failed. Each
     // name once; see make_uncertain().
@@ -124,6 +126,10 @@ public:
     // 0 = nobody, mixed_sequences = several.
     static constexpr std::uint64_t mixed_sequences = ~std::uint64_t{0};
     std::uint64_t sequence_user = 0;
+
+    // What its holder wants to remember of the transaction under way; cleared before it is given
+    // back. Here, so that its room is that of a server, and not of each idle client.
+    std::vector<std::shared_ptr<const void>> ran;
 
     // --- the holder's, read by the console ---
     std::atomic<std::uint64_t> client_id{0};

@@ -109,7 +109,10 @@ private:
 
     // What a reset query did, by its own word for it.
     void note_done(std::string_view tag) {
-        if (tag == "DISCARD ALL" || tag == "DEALLOCATE ALL") server_.prepared.keep_only({});
+        if (tag == "DISCARD ALL" || tag == "DEALLOCATE ALL") {
+            server_.prepared.keep_only({});
+            server_.named.clear();
+        }
         if (tag == "DISCARD ALL" || tag == "DISCARD SEQUENCES") server_.sequence_user = 0;
         if (tag == "DISCARD ALL") forget_settings();
         if (tag == "RESET") doubt_settings();

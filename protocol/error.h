@@ -71,6 +71,7 @@ struct Error {
     std::string detail;
     std::string hint;
     Severity severity = Severity::error;
+    std::string routine = {};  // field R, where drivers look at it
     bool operator==(const Error&) const = default;
 };
 

@@ -1,11 +1,28 @@
 #include "protocol/statement_catalog.h"
 
+#include "protocol/field_cursor.h"
+
 #include <algorithm>
 #include <charconv>
 
 namespace weir::protocol {
 
 StatementRef StatementCatalog::find_or_add(std::string_view definition, std::string_view scope) {
+    return find_or_make(definition, scope, {});
+}
+
+// Its name stands where a Parse has parameter types, which are longer by their own count.
+StatementRef StatementCatalog::find_or_add_sql(
+    std::string_view name, std::string_view prepare_text, std::string_view scope
+) {
+    std::string definition(prepare_text);
+    definition.append(1, '\0').append("SQL ").append(name);
+    return find_or_make(definition, scope, name);
+}
+
+StatementRef StatementCatalog::find_or_make(
+    std::string_view definition, std::string_view scope, std::string_view sql_name
+) {
     const auto hash = std::hash<std::string_view>{}(definition) ^
                       std::hash<std::string_view>{}(scope)*0x9e3779b97f4a7c15ULL;
     auto& shard = shards_[hash % shards_.size()];
@@ -24,6 +41,10 @@ StatementRef StatementCatalog::find_or_add(std::string_view definition, std::str
     auto statement = std::make_shared<SharedStatement>();
     statement->id = next_id_.fetch_add(1, std::memory_order_relaxed);
     statement->server_name = std::string(server_name_prefix) + std::to_string(statement->id);
+    if (!sql_name.empty()) {
+        statement->from_sql = true;
+        statement->server_name = sql_name;
+    }
     statement->definition = definition;
     statement->scope = scope;
     shard.statements.emplace(hash, statement);
@@ -48,25 +69,34 @@ std::size_t StatementCatalog::size() const {
     return live;
 }
 
-const StatementRef* ClientStatements::find(std::string_view name) const {
+const ClientStatements::Entry* ClientStatements::entry(std::string_view name) const {
     const auto found = names_.find(name);
     return found == names_.end() ? nullptr : &found->second;
 }
 
+void ClientStatements::set_columns(std::uint32_t id, std::uint64_t columns) {
+    for (auto& [name, entry] : names_) {
+        if (entry.statement->id == id) entry.columns = columns;
+    }
+}
+
 void ClientStatements::add(std::string_view name, StatementRef statement) {
-    names_.insert_or_assign(std::string(name), std::move(statement));
+    remove(name);
+    from_sql_ += statement->from_sql ? 1 : 0;
+    names_.emplace(name, Entry{std::move(statement)});
 }
 
 bool ClientStatements::remove(std::string_view name) {
     const auto found = names_.find(name);
     if (found == names_.end()) return false;
+    from_sql_ -= found->second.statement->from_sql ? 1 : 0;
     names_.erase(found);
     return true;
 }
 
 std::string_view ClientStatements::name_of(std::uint32_t id) const {
-    for (const auto& [name, statement] : names_) {
-        if (statement->id == id) return name;
+    for (const auto& [name, entry] : names_) {
+        if (entry.statement->id == id) return name;
     }
     return {};
 }
@@ -109,6 +139,20 @@ void PreparedSet::keep_only(const std::vector<std::uint32_t>& ids) {
         by_id_.erase(id);
         it = by_use_.erase(it);
     }
+}
+
+std::uint64_t columns_key(Bytes body) {
+    std::string key = "-";
+    FieldCursor row(body);
+    for (auto left = body.empty() ? 0U : row.u16(); left > 0 && row.ok(); --left) {
+        key.append(row.c_string()).push_back('\0');
+        row.take(6);  // table and attribute
+        key.append(as_text(row.take(4)));
+        row.take(2);  // size of the type
+        key.append(as_text(row.take(4)));
+        row.take(2);  // format
+    }
+    return std::hash<std::string>{}(key) | 1U;
 }
 
 std::string restore_names(std::string_view message, const ClientStatements& names) {

@@ -2,8 +2,8 @@
 // and which server has them prepared.
 //
 //  StatementCatalog   all statements in use, shared by text, parameter types and scope
-//  ClientStatements   one client's names
-//  PreparedSet        what one server connection has prepared, least recently used first
+//  ClientStatements   names that clients have given: one client's, or those of PREPARE on one
+//  server PreparedSet        what one server connection has prepared, least recently used first
 #pragma once
 
 #include "protocol/types.h"
@@ -35,6 +35,8 @@ struct SharedStatement {
     std::string scope;
     // Larger than what is kept: it lives on one server, with one client. No definition.
     bool resident = false;
+    // Made by PREPARE: text() is all of that, and servers have it under the client's name.
+    bool from_sql = false;
     // Some server has accepted it: a Parse of the same needs no server.
     std::atomic<bool> proven{false};
 
@@ -49,6 +51,10 @@ class StatementCatalog {
 public:
     // The statement with this definition; it lives as long as anybody refers to it. Any thread.
     StatementRef find_or_add(std::string_view definition, std::string_view scope);
+    // The same for what PREPARE `name` makes.
+    StatementRef find_or_add_sql(
+        std::string_view name, std::string_view prepare_text, std::string_view scope
+    );
     // A statement too large to be kept; only its name is known.
     StatementRef resident();
     // How many statements are in use.
@@ -61,20 +67,54 @@ private:
         std::size_t sweep_at = 64;
     };
 
+    StatementRef find_or_make(
+        std::string_view definition, std::string_view scope, std::string_view sql_name
+    );
+
     std::array<Shard, 16> shards_;
     std::atomic<std::uint32_t> next_id_{1};
 };
 
 class ClientStatements {
 public:
+    struct Entry {
+        StatementRef statement;
+        // columns_key() of what the client was told that it returns; 0 = nothing.
+        std::uint64_t columns = 0;
+    };
+
+    // What the client calls `name`, or nullptr; good until the next change.
+    const Entry* entry(std::string_view name) const;
+
     // The statement the client calls `name`, or nullptr.
-    const StatementRef* find(std::string_view name) const;
+    const StatementRef* find(std::string_view name) const {
+        const auto* found = entry(name);
+        return found != nullptr ? &found->statement : nullptr;
+    }
+
+    // The client was told what this statement returns.
+    void set_columns(std::uint32_t id, std::uint64_t columns);
     void add(std::string_view name, StatementRef statement);
     bool remove(std::string_view name);
 
-    void clear() { names_.clear(); }
+    void clear() {
+        names_.clear();
+        from_sql_ = 0;
+    }
 
     std::size_t size() const { return names_.size(); }
+
+    bool empty() const { return names_.empty(); }
+
+    // Some were made by PREPARE.
+    bool has_sql() const { return from_sql_ > 0; }
+
+    // Calls visit(name, statement) for each; nothing may be added or removed meanwhile.
+    template <class Visit>
+    void for_each(Visit&& visit) const {
+        for (const auto& [name, entry] : names_)
+            visit(name, entry.statement);
+    }
 
     // The client's name of a statement, for texts; empty if it has none.
     std::string_view name_of(std::uint32_t id) const;
@@ -88,7 +128,8 @@ private:
         }
     };
 
-    boost::unordered_flat_map<std::string, StatementRef, Hash, std::equal_to<>> names_;
+    boost::unordered_flat_map<std::string, Entry, Hash, std::equal_to<>> names_;
+    std::size_t from_sql_ = 0;
 };
 
 class PreparedSet {
@@ -109,6 +150,10 @@ private:
     std::list<StatementRef> by_use_;  // most recent first
     boost::unordered_flat_map<std::uint32_t, std::list<StatementRef>::iterator> by_id_;
 };
+
+// Stands for names and types of a RowDescription's columns, as PostgreSQL compares them when a plan
+// is made again (equalTupleDescs); never 0. `body` of RowDescription, or empty for NoData.
+std::uint64_t columns_key(Bytes body);
 
 // `message` with the server-side names in it replaced by the client's.
 std::string restore_names(std::string_view message, const ClientStatements& names);

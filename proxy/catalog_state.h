@@ -5,6 +5,7 @@
 // when it is read again (refresh_wanted, once a minute).
 #pragma once
 
+#include "pool/io/timer_queue.h"
 #include "router/catalog.h"
 
 #include <atomic>
@@ -18,8 +19,9 @@ class CatalogState {
 public:
     struct Snapshot {
         std::uint64_t epoch = 0;  // 0 = there is none
-        // Null: it could not be read (too large, refused); nothing is known of any function.
+        // Null: it is too large; what any name reaches is not known.
         std::shared_ptr<const router::Catalog> catalog;
+        pool::TimePoint read_at{};
     };
 
     // Any thread. A snapshot of another epoch is outdated.

@@ -149,17 +149,27 @@ std::size_t ClientSession::take_group(const Group& group) {
     if (pins && !pool_.try_start_pin()) return refuse_pin(group, needs);
     if (needs.pins != 0) {
         // A group that waits for its prelude comes here twice.
-        if (pins) pin_by_syntax_ = needs.pin == router::PinReason::unparsable && needs.texts == 1;
+        if (pins) {
+            pin_by_text_ = needs.texts == 1 && (needs.pin == router::PinReason::unparsable ||
+                                                needs.pin == router::PinReason::unknown_function);
+        }
         pin(needs);
     }
+    if (columns_changed_) return refuse_other_columns(group);
     if (!send_prelude(needs)) return 0;
     group_deallocates_ = needs.deallocates;
-    if (needs.changes != nullptr) note_changes(needs, *needs.changes);
+    unit_may_commit_ |= needs.may_commit;
+    note_run(needs);
+    if (needs.changes != nullptr) {
+        note_changes(needs, *needs.changes);
+        if (needs.changes->prepare != nullptr) prepares_by_sql(*needs.changes);
+    }
     forwarded_in_group_ = false;
     const bool was_idle =
         server_->status == protocol::TransactionStatus::idle && !group_open_ && !begin_sent_;
     stream_discard_ = false;
     send_group(group);
+    group_prepares_.reset();
     if (!touched_.empty() && may_ask_behind(needs, group, was_idle)) send_inquiry();
     write_to_server();
     return taken(group);
@@ -178,14 +188,13 @@ std::size_t ClientSession::refuse_group(const Group& group) {
                                             protocol::sqlstate::query_canceled,
                                             "canceling statement due to user request"
                                         );
-    const bool settings_refused = std::exchange(prelude_error_, nullptr) != nullptr;
+    prelude_error_.reset();
     canceled_ = false;
     if (server_ != nullptr && !keeps_server() && server_->expected.in_sync() && !group_open_ &&
         server_->status == protocol::TransactionStatus::idle) {
         give_server_back();
     }
-    // One that is kept still lacks them.
-    if (server_ != nullptr && settings_refused) lease_fresh_ = true;
+    settings_owed_ = true;
     fail_group(group, error);
     return taken(group);
 }

@@ -13,6 +13,8 @@
 //   server_replies.cc      replies to the client     session_parameters.cc  settings
 //   session_state.cc       what transactions leave behind
 //   session_catalog.cc     what statements reach beyond their texts
+//   session_sql_names.cc   PREPARE and EXECUTE of SQL
+//   session_columns.cc     what prepared statements return
 //   session_timers.cc      deadlines              session_pins.cc      keeping a server
 #pragma once
 
@@ -101,8 +103,9 @@ private:
     // Settings that go back to what they were when the session began.
     struct Resets {
         std::vector<std::string> names;
-        bool all = false;       // RESET ALL
-        bool identity = false;  // DISCARD ALL: role and session_authorization, too
+        std::vector<std::string> set_again;  // behind RESET ALL
+        bool all = false;                    // RESET ALL
+        bool identity = false;               // DISCARD ALL: role and session_authorization, too
         bool answered = false;  // PostgreSQL has done it, and nothing was rolled back since
         bool restored = false;  // what the client started with was brought back in the block
 
@@ -111,14 +114,28 @@ private:
 
     // What a group may change in the session. Most change nothing.
     struct Changes {
-        // Settings that may have another value when the transaction has ended.
-        std::vector<std::string> touches;
-        Resets resets;
+        // What happens to settings, in order. A name that is not `asked` for is one that
+        // PostgreSQL reports.
+        struct Setting {
+            enum class What : std::uint8_t { set, reset, reset_all, discard_all };
+
+            What what = What::set;
+            std::string name;
+            bool asked = true;
+        };
+
+        std::vector<Setting> settings;
         // Statements of which the catalog, which is not there, has more to say.
         std::vector<router::StatementPtr> unresolved;
         bool outdates_catalog = false;  // DDL
         // State that pins may be gone after it: DROP, DEALLOCATE, unlocking ...
         bool frees_state = false;
+        // Names of statements prepared by SQL, or to be, that the group uses.
+        std::vector<std::string> names;
+        // The PREPARE that the group consists of.
+        router::StatementPtr prepare;
+        std::string_view prepare_text;
+        bool reads_names = false;  // pg_prepared_statements
     };
 
     // What one group of messages needs.
@@ -128,18 +145,22 @@ private:
         std::string pin_detail;
         router::StatementKind pin_statement = router::StatementKind::unknown;
         bool needs_server = false;
-        bool own_sync_for_settings = false;
         bool reads_sequences = false;
         bool may_read_sequences = false;  // where nobody sees it: in a function
         bool may_advance_sequences = false;
         bool ends_transaction = false;
         bool deallocates = false;  // DEALLOCATE of one name is among its texts
         bool begins_transaction = false;
+        bool may_commit = false;  // in a procedure or DO
+        bool several = false;     // statements in one of its texts
+        bool large = false;       // the beginning of a message that is passed on in pieces
         // Nothing that a request behind it could get in the way of: no COPY.
         bool short_and_known = false;
         std::unique_ptr<Changes> changes;
         // The group's own Parse messages: name and text.
         boost::container::small_vector<std::pair<std::string_view, std::string_view>, 4> parsed;
+        // Statements bound in it of which the client was told what they return.
+        boost::container::small_vector<const protocol::ClientStatements::Entry*, 2> described;
         std::size_t texts = 0;  // whose effects were looked at
         bool only_parse_and_close = true;
         // The group is one Query with one statement of this kind.
@@ -157,10 +178,16 @@ private:
     // The catalog, while it is read on the session's server.
     struct CatalogReading {
         std::uint64_t epoch = 0;
+        pool::TimePoint at{};
         std::vector<router::CatalogRow> rows;
         std::size_t bytes = 0;
-        bool failed = false;
+        bool refused = false;
+        bool too_large = false;
     };
+
+    // DDL of the transaction that may bring effects, and statements behind it which may have had
+    // them: what the catalog says after it is not all that was.
+    enum class Ddl : std::uint8_t { none, defined, used };
 
     // A stretch of input: whole messages, ended or not; or the beginning of one large message.
     struct Group {
@@ -177,11 +204,18 @@ private:
     // ... and by which the answers to what is asked about the session are.
     static constexpr std::uint32_t state_inquiry = 3;
     static constexpr std::uint32_t catalog_rows = 4;
+    // PREPARE or DEALLOCATE of a name, and a Parse of one: see bring_name().
+    static constexpr std::uint32_t injected_name = 5;
     // Of a Parse that fails on purpose, or a DEALLOCATE of a name that SQL has given: none of our
     // statements has this number.
     static constexpr std::uint32_t no_statement = ~std::uint32_t{0};
     // As the former, and the client is told refusal_ in its place.
     static constexpr std::uint32_t refused_parse = no_statement - 1;
+    static constexpr std::uint32_t parse_of_name = no_statement - 2;
+    // Of send_guard().
+    static constexpr std::uint32_t guard_statement = no_statement - 3;
+    static constexpr std::uint32_t brought_sync = 6;
+    static constexpr std::string_view guard_name = "weir_go";
 
     // --- client_session.cc ---
     [[gnu::hot]] void advance();
@@ -231,6 +265,7 @@ private:
     [[gnu::cold]] void pin_lifted(std::string_view why);
     [[gnu::cold]] void leave_pinned();
     [[gnu::cold]] std::size_t refuse_pin(const Group& group, const Plan& plan);
+    [[gnu::cold]] std::size_t refuse_on_server(const Group& group, protocol::Error error);
     [[gnu::cold]] void tell_refusal();
     [[gnu::cold]] protocol::Error idle_pin_error() const;
     std::string_view activity() const;
@@ -267,13 +302,18 @@ private:
     // --- group_plan.cc ---
     [[gnu::hot]] Plan plan(const Group& group);
     [[gnu::cold]] Plan plan_large(const Group& group);
-    [[gnu::hot]] const router::StatementPtr& plan_text(std::string_view text, Plan& plan);
+    [[gnu::hot]] const router::StatementPtr& plan_text(
+        std::string_view text, Plan& plan, bool followed
+    );
+    [[gnu::hot]] void plan_effects(const router::StatementPtr& known, Plan& plan, PinSet pins);
     [[gnu::cold]] void plan_settings(const router::Statement& statement, Plan& plan);
-    [[gnu::cold]] PinSet plan_sql_prepared(const router::StatementPtr& statement, Plan& plan);
+    [[gnu::cold]] void plan_setting(const router::SettingChange& change, Plan& plan);
     [[gnu::cold]] bool may_be_temporary(const router::Statement& statement) const;
     [[gnu::hot]] void plan_message(const protocol::MessageView& message, Plan& plan);
     void plan_parse(const protocol::MessageView& message, Plan& plan);
     void plan_bind(const protocol::MessageView& message, Plan& plan);
+    void plan_describe(const protocol::MessageView& message, Plan& plan);
+    std::optional<std::string_view> text_of(std::string_view name, const Plan& plan) const;
     bool is_taken(std::string_view name, const Plan& plan) const;
     [[gnu::hot]] const router::StatementPtr& knowledge_of(std::string_view text);
     protocol::TextRules text_rules() const;
@@ -283,8 +323,8 @@ private:
     [[gnu::hot]] bool send_prelude(const Plan& plan);
     [[gnu::hot]] bool check_server();
     [[gnu::cold]] bool send_prelude_apart();
-    bool begins(const Plan& plan) const;
-    [[gnu::hot]] bool guard_sequences(const Plan& plan);
+    [[gnu::cold]] void send_guard();
+    [[gnu::hot]] void guard_sequences(const Plan& plan);
     [[gnu::hot]] void send_settings();
     void send_injected(std::string_view sql, std::uint32_t mark);
     [[gnu::cold]] void send_own_sync();
@@ -305,18 +345,65 @@ private:
     void send_close(const protocol::MessageView& message);
     // The server's name for a statement of the client, prepared there if need be.
     std::string_view server_name_of(std::string_view client_name);
+    std::uint32_t tag_of(std::string_view client_name, std::string_view server_name) const;
     void change_name(std::string_view name, protocol::StatementRef statement);
     void ensure_prepared(const protocol::StatementRef& statement);
     void ensure_unnamed();
     [[gnu::cold]] void evict_statements();
+    [[gnu::cold]] void close_prepared_over(std::size_t limit);
     protocol::StatementRef deallocated_by(std::string_view text);
-    [[gnu::cold]] bool send_deallocate(std::string_view text);
+    [[gnu::cold]] void prepare_to_deallocate(const protocol::StatementRef& statement);
+    [[gnu::cold]] bool send_deallocate(const protocol::MessageView& message, std::string_view text);
     [[gnu::cold]] bool deallocates_another(std::string_view text);
     [[gnu::cold]] bool send_parse_of_deallocate(std::string_view text);
     [[gnu::hot]] void name_settled(const protocol::Expected& expected);
     [[gnu::cold]] void all_names_dropped();
     [[gnu::cold]] void undo(const protocol::Expected& request);
     [[gnu::cold]] void undo_all(const std::vector<protocol::Expected>& dropped);
+
+    // --- session_columns.cc ---
+    [[gnu::hot]] bool checks_columns(const Plan& plan);
+    [[gnu::cold]] void send_columns_check(const protocol::ClientStatements::Entry& entry);
+    void columns_told(const protocol::MessageView& message, const protocol::Expected& request);
+    [[gnu::cold]] std::size_t refuse_other_columns(const Group& group);
+    [[gnu::cold]] bool tells_other_columns(
+        const protocol::ErrorResponse& response, const protocol::Expected& failed
+    );
+
+    // --- session_sql_names.cc ---
+    [[gnu::cold]] void plan_sql_names(
+        const router::StatementPtr& known, std::string_view text, Plan& plan, bool followed
+    );
+    [[gnu::cold]] void plan_execute(const router::StatementPtr& known, Plan& plan);
+    [[gnu::cold]] void plan_prepared(const protocol::SharedStatement& statement, Plan& plan);
+    [[gnu::cold]] void remember_unfollowed(const router::StatementPtr& prepare);
+    [[gnu::cold]] void settle_plan_of_names(Plan& plan);
+
+    bool may_bring_names(const Plan& plan) const {
+        return plan.changes != nullptr || !server_->named.empty() ||
+               (statements_ != nullptr && statements_->has_sql());
+    }
+
+    [[gnu::cold]] bool bring_names(const Plan& plan);
+    [[gnu::cold]] void bring_name(std::string_view name);
+    [[gnu::cold]] void drop_name(std::string_view name);
+    [[gnu::cold]] void bring_all_names();
+    [[gnu::cold]] void show_own_names();
+    [[gnu::cold]] void make_room_for_names(const std::vector<std::string>& needed);
+    [[gnu::cold]] void stop_following_names();
+
+    // A PREPARE, DEALLOCATE or Parse of ours: see bring_name().
+    static bool is_brought_name(const protocol::Expected& expected) {
+        return expected.tag == injected_name && expected.request == protocol::Request::execute
+                   ? true
+                   : expected.tag == parse_of_name;
+    }
+
+    [[gnu::cold]] void prepares_by_sql(const Changes& changes);
+    [[gnu::cold]] void send_prepare(const protocol::MessageView& message);
+    [[gnu::cold]] void name_brought();
+    [[gnu::cold]] void name_not_brought();
+    [[gnu::cold]] bool names_in_flight() const;
 
     // --- server_replies.cc ---
     [[gnu::hot]] std::size_t process_replies(Bytes bytes);
@@ -352,9 +439,8 @@ private:
     void on_parameter_status(const protocol::MessageView& message);
     [[gnu::hot]] void settle_parameters();
     void tell_parameter(std::string_view name, std::string_view value);
-    void tell_unreported();
-    void settle_injected();
-    void forget_injected();
+    [[gnu::cold]] void settle_brought();
+    [[gnu::cold]] void settle_injected(bool failed);
 
     // --- session_catalog.cc ---
     bool has_catalog();
@@ -365,6 +451,21 @@ private:
         return !unresolved_.empty() || outdates_catalog_ || catalog_state_.refresh_wanted();
     }
 
+    [[gnu::cold]] bool knows_names(const router::Statement& statement) const;
+    [[gnu::hot]] void note_run(const Plan& plan);
+    [[gnu::cold]] void note_ddl(const Plan& plan);
+
+    // The transaction has ended: was it planned by the catalog that was there when it ran?
+    void settle_run() {
+        if (server_->ran.empty() && ddl_ == Ddl::none) return;
+        if (!outdates_catalog_ && ddl_ == Ddl::none && catalog_state_.epoch() == ran_epoch_) {
+            server_->ran.clear();
+            return;
+        }
+        look_up_run_again();
+    }
+
+    [[gnu::cold]] void look_up_run_again();
     [[gnu::cold]] bool reads_catalog();
     [[gnu::cold]] bool read_catalog_first();
     [[gnu::cold]] PinSet resolved(const router::Statement& statement);
@@ -378,6 +479,7 @@ private:
 
     // --- session_state.cc ---
     [[gnu::cold]] void note_changes(const Plan& plan, const Changes& changes);
+    [[gnu::cold]] void note_setting(const Changes::Setting& setting, bool behind_end);
     [[gnu::cold]] void touch(std::string_view name);
     [[gnu::cold]] bool is_touched(std::string_view name) const;
     [[gnu::cold]] bool may_ask_behind(const Plan& plan, const Group& group, bool was_idle) const;
@@ -387,10 +489,11 @@ private:
     bool only_inquiry_owed() const;
 
     [[gnu::hot]] void unit_ended() {
-        if (!unit_failed_ && !unit_committed_) return;
+        if (!unit_failed_ && !unit_committed_ && !unit_may_commit_) return;
         unit_with_end_ended();
     }
 
+    [[gnu::cold]] void keep_touched();
     [[gnu::cold]] void unit_with_end_ended();
     [[gnu::cold]] const protocol::Parameter* reset_to(std::string_view name) const;
     [[gnu::cold]] void restore_startup();
@@ -405,6 +508,7 @@ private:
     struct NameChange {
         std::string name;
         protocol::StatementRef before;
+        protocol::StatementRef now;
     };
 
     // --- what nearly every turn looks at: side by side, so that it is few lines of the cache ---
@@ -424,7 +528,11 @@ private:
     bool advancing_ = false;
     bool waiting_ = false;             // in the pool's queue
     bool client_ended_ = false;        // the client has closed its side
-    bool prelude_pending_ = false;     // settings or a check query went ahead of the group
+    bool prelude_pending_ = false;     // the group waits for what we ask this server first
+    bool bringing_ = false;            // what went ahead of the group, until its Sync; send_guard()
+    bool bringing_failed_ = false;     // ... was refused
+    bool columns_changed_ = false;     // a statement of the group returns what was not told
+    bool settings_owed_ = false;       // ... and the server that is kept lacks them still
     bool group_open_ = false;          // sent without a terminator: more of it follows, same server
     bool skip_to_sync_ = false;        // an error was answered here: ignore until Sync
     bool own_failed_ = false;          // the last error was about a message of ours
@@ -435,8 +543,10 @@ private:
     bool temp_search_path_ = false;    // pg_temp may be in search_path in this transaction
     bool catalog_is_plain_ = false;  // catalog_ knows of nothing that a text could reach by itself
     bool outdates_catalog_ = false;  // DDL in this transaction
-    bool unit_committed_ = false;    // a COMMIT since the server was in sync and idle
-    bool set_after_rollback_ = false;   // a SET or RESET behind a ROLLBACK in the same unit
+    bool ran_too_much_ = false;      // more statements in this transaction than are remembered
+    Ddl ddl_ = Ddl::none;
+    bool unit_committed_ = false;       // a COMMIT since the server was in sync and idle
+    bool unit_may_commit_ = false;      // a procedure or DO since then may have made one, unseen
     bool rolled_back_in_part_ = false;  // ... of a unit whose settings are still to be asked for
     bool checking_ = false;             // the check query is under way
     bool server_doomed_ = false;        // not fit for others: closed when it would be given back
@@ -451,7 +561,7 @@ private:
     bool has_unnamed_ = false;
     bool local_failed_ = false;  // a deferred BEGIN whose transaction failed before it had a server
     bool healing_ = false;
-    bool pin_by_syntax_ = false;  // the pin hangs on the only text of the group under way
+    bool pin_by_text_ = false;  // the pin hangs on the only text of the group under way
     bool forwarded_in_group_ = false;
     bool unit_failed_ = false;  // an error or ROLLBACK since the server was in sync and idle
     bool in_transaction_ = false;
@@ -471,21 +581,26 @@ private:
     std::uint64_t reply_left_ = 0;   // of a reply that is passed on in pieces
     pool::TimePoint request_at_{};
     pool::TimePoint idle_since_{};
-    // Why the settings that went ahead failed.
+    // Why what was asked first failed.
     std::unique_ptr<protocol::Error> prelude_error_;
     std::string deferred_begin_;  // its text, while BEGIN has not been sent
     std::string retained_group_;  // what was sent, while it may have to be sent again
     std::vector<std::pair<std::string, std::string>> reported_;  // ParameterStatus until Ready
-    std::vector<std::string> injected_;                          // names set by us in this unit
-    std::vector<std::string> touched_;                           // may have another value now
-    std::vector<std::string> touched_at_end_;                    // ... behind a COMMIT or ROLLBACK
-    Resets resets_;                                              // under way
+    std::vector<std::string> injected_;        // names set by us, not answered yet
+    std::vector<std::string> touched_;         // may have another value now
+    std::vector<std::string> touched_at_end_;  // ... behind a COMMIT or ROLLBACK
+    std::vector<std::string> touched_before_;  // by transactions that have ended
+    Resets resets_;                            // under way
     CatalogState::Snapshot catalog_;
+    std::uint64_t ran_epoch_ = 0;     // of the catalog that server_->ran was planned by
+    std::uint64_t failed_epoch_ = 0;  // of a catalog that could not be read on this server
     std::vector<router::StatementPtr> unresolved_;     // see Plan
     std::unique_ptr<CatalogReading> reading_catalog_;  // sent, not yet settled
     std::unique_ptr<StateInquiry> inquiry_;            // sent, not yet settled
     std::vector<NameChange> name_changes_;
     std::size_t names_settled_ = 0;
+    // What the server is to have under names of SQL, sent and not answered; oldest first.
+    std::vector<NameChange> names_brought_;
 
     // --- the rest ---
 
@@ -499,17 +614,20 @@ private:
     std::string deallocated_name_;                  // ... and what the client calls it
     std::vector<protocol::StatementRef> evicting_;  // Close was sent and is not answered yet
     std::uint32_t heal_statement_ = 0;
+    std::uint64_t columns_wanted_ = 0;  // of the statement that is asked what it returns
     std::string pin_detail_;
     router::StatementKind pin_statement_ = router::StatementKind::unknown;
     pool::TimePoint pinned_at_{};
-    std::unique_ptr<protocol::Error> refusal_;  // see refused_parse
+    std::unique_ptr<protocol::Error> refusal_;  // see refused_parse, guard_statement
     std::string unknown_name_;
     std::unique_ptr<protocol::ClientStatements> statements_;
     protocol::ParameterSetRef startup_parameters_ = protocol::ParameterSet::none();
-    protocol::ParameterSetRef unit_parameters_;  // as they were when settings were injected
-    std::optional<StateAnswer> answer_;          // to inquiry_
-    // PREPAREs of SQL since the pin for the first of them, for what EXECUTE of their names does.
-    std::vector<router::StatementPtr> sql_prepared_;
+    std::optional<StateAnswer> answer_;  // to inquiry_
+    // PREPAREs that are not followed, since the pin for the first of them.
+    std::vector<router::StatementPtr> unfollowed_;
+    // What the only text of the group under way prepares by SQL, and what the unnamed portal does.
+    protocol::StatementRef group_prepares_;
+    protocol::StatementRef portal_prepares_;
     std::string scope_;
     protocol::ParameterSetRef scope_for_;
     // Counts what changes the meaning of texts and is not in parameters_ (yet); 0 = nothing does.

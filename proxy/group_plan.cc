@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace weir::proxy {
 
@@ -90,14 +91,13 @@ bool is_short(const router::Statement& statement) {
 // PREPARE and EXECUTE of SQL.
 constexpr PinSet by_sql_names =
     pin_bit(router::PinReason::sql_prepare) | pin_bit(router::PinReason::sql_execute);
-// So many PREPAREs are remembered for what EXECUTE of their names does.
-constexpr std::size_t sql_prepared_limit = 200;
 
-// Worth looking at its tree: it may begin with this word, or with a comment.
-bool may_be_deallocate(std::string_view text) {
+// Worth looking at its tree: it may begin with a word of one of these letters, or with a comment.
+bool may_begin_with(std::string_view letters, std::string_view text) {
     const auto first = text.find_first_not_of(" \t\r\n\f;");
     return first != std::string_view::npos &&
-           std::string_view("dD/-").find(text[first]) != std::string_view::npos;
+           (letters.find(text[first]) != std::string_view::npos || text[first] == '/' ||
+            text[first] == '-');
 }
 
 }  // namespace
@@ -142,6 +142,7 @@ const router::StatementPtr& ClientSession::knowledge_of(std::string_view text) {
 
 ClientSession::Plan ClientSession::plan(const Group& group) {
     Plan plan;
+    worker_.planned().clear();
     std::size_t messages = 0;
     protocol::for_each_message(group.bytes, [&](const protocol::MessageView& message) {
         if (phase_ != Phase::serving) return;
@@ -150,20 +151,23 @@ ClientSession::Plan ClientSession::plan(const Group& group) {
     });
     // A Query behind other messages is no lone one.
     if (messages != 1) plan.lone_query.reset();
+    if (plan.changes != nullptr) settle_plan_of_names(plan);
     return plan;
 }
 
 // One message of which only the beginning is there: its names can be looked at, its text cannot.
 ClientSession::Plan ClientSession::plan_large(const Group& group) {
     Plan plan;
+    worker_.planned().clear();
     const auto message = protocol::message_at(group.bytes);
     if (message.type != frontend::query && message.type != frontend::parse) {
         plan_message(message, plan);
+        plan.large = true;
         return plan;
     }
+    plan.large = true;
     plan.needs_server = true;
     plan.only_parse_and_close = false;
-    plan.own_sync_for_settings = true;
     plan.reads_sequences = true;
     plan.may_advance_sequences = true;
     plan.pin = router::PinReason::too_long;
@@ -179,7 +183,7 @@ void ClientSession::plan_message(const protocol::MessageView& message, Plan& pla
             const auto text = protocol::parse_query(message.body);
             if (!text) return violation("invalid message format");
             if (session_mode()) return;
-            const auto& statement = plan_text(*text, plan);
+            const auto& statement = plan_text(*text, plan, true);
             if (statement->is_single()) {
                 plan.lone_query = statement->kind();
                 plan.lone = statement.get();
@@ -191,10 +195,10 @@ void ClientSession::plan_message(const protocol::MessageView& message, Plan& pla
         case frontend::bind:
             return plan_bind(message, plan);
         case frontend::close:
-        case frontend::describe:
             if (!protocol::parse_target(message.body)) return violation("invalid message format");
-            plan.needs_server |= message.type == frontend::describe;
             return;
+        case frontend::describe:
+            return plan_describe(message, plan);
         case frontend::function_call:
             plan.needs_server = true;
             if (!is_large_object_function(protocol::FieldCursor(message.body).u32())) {
@@ -220,7 +224,7 @@ void ClientSession::plan_parse(const protocol::MessageView& message, Plan& plan)
         plan.needs_server = true;
         return;
     }
-    if (may_be_deallocate(parse->text)) {
+    if (may_begin_with("dD", parse->text)) {
         const auto& statement = *knowledge_of(parse->text);
         plan.deallocates |= statement.is_single() && statement.kind() == StatementKind::deallocate;
     }
@@ -254,33 +258,75 @@ void ClientSession::plan_bind(const protocol::MessageView& message, Plan& plan) 
     const auto bind = protocol::parse_bind(message.body);
     if (!bind) return violation("invalid message format");
     if (session_mode()) return;
-    for (auto parsed = plan.parsed.rbegin(); parsed != plan.parsed.rend(); ++parsed) {
-        if (parsed->first == bind->statement) {
-            plan_text(parsed->second, plan);
-            return;
+    const auto text = text_of(bind->statement, plan);
+    if (!text) return;
+    if (!bind->statement.empty() && plan.parsed.empty()) {
+        const auto* known = statements_->entry(bind->statement);
+        if (known->columns != 0) plan.described.push_back(known);
+        if (known->statement->from_sql) {
+            ++plan.texts;
+            return plan_prepared(*known->statement, plan);
         }
     }
-    if (bind->statement.empty()) {
-        if (has_unnamed_) {
-            plan_text(std::string_view(unnamed_parse_).substr(0, unnamed_parse_.find('\0')), plan);
-        }
-    } else if (statements_) {
-        if (const auto* statement = statements_->find(bind->statement)) {
-            plan_text((*statement)->text(), plan);
-        }
+    // What a portal of another name or statement does, and how often, is not followed.
+    plan_text(*text, plan, bind->statement.empty() && bind->portal.empty());
+}
+
+// EXECUTE returns what its prepared statement does: the server must have it.
+void ClientSession::plan_describe(const protocol::MessageView& message, Plan& plan) {
+    plan.needs_server = true;
+    const auto target = protocol::parse_target(message.body);
+    if (!target) return violation("invalid message format");
+    if (target->kind != 'S' || session_mode()) return;
+    const auto text = text_of(target->name, plan);
+    if (!text || !may_begin_with("eE", *text)) return;
+    const auto& statement = *knowledge_of(*text);
+    if (statement.is_single() && statement.kind() == StatementKind::execute) {
+        plan.change().names.push_back(statement.name);
     }
 }
 
-// What running this text needs. The reference is good until the next look-up.
-const router::StatementPtr& ClientSession::plan_text(std::string_view text, Plan& plan) {
+// The text of the statement that the client calls this.
+std::optional<std::string_view> ClientSession::text_of(std::string_view name, const Plan& plan)
+    const {
+    for (auto parsed = plan.parsed.rbegin(); parsed != plan.parsed.rend(); ++parsed) {
+        if (parsed->first == name) return parsed->second;
+    }
+    if (name.empty()) {
+        if (!has_unnamed_) return std::nullopt;
+        return std::string_view(unnamed_parse_).substr(0, unnamed_parse_.find('\0'));
+    }
+    const auto* statement = statements_ ? statements_->find(name) : nullptr;
+    if (statement == nullptr) return std::nullopt;
+    return (*statement)->text();
+}
+
+// What running this text needs; `followed`: see plan_sql_names(). The reference is good until the
+// next look-up.
+const router::StatementPtr& ClientSession::plan_text(
+    std::string_view text, Plan& plan, bool followed
+) {
     const auto& known = knowledge_of(text);
-    const auto& statement = *known;
     ++plan.texts;
-    PinSet pins = statement.pins.to_ullong();
-    if ((pins & by_sql_names) != 0) pins = plan_sql_prepared(known, plan);
+    plan.short_and_known = is_short(*known);
+    plan.deallocates |= known->is_single() && known->kind() == StatementKind::deallocate;
+    const PinSet pins = known->pins.to_ullong();
+    if ((pins & by_sql_names) == 0) {
+        plan_effects(known, plan, pins);
+        return known;
+    }
+    const auto kept = known;
+    plan_sql_names(kept, text, plan, followed);
+    return knowledge_of(text);
+}
+
+// What the statement does when it runs; `pins` as far as they are known without the catalog.
+void ClientSession::plan_effects(const router::StatementPtr& known, Plan& plan, PinSet pins) {
+    const auto& statement = *known;
     // The usual case is a catalog in which nothing has an effect, and no function that is its own.
-    const bool named = !statement.functions.empty() || statement.pin != router::PinReason::none ||
-                       statement.defines;
+    const bool named = !statement.functions.empty() || !statement.operators.empty() ||
+                       !statement.possible_functions.empty() ||
+                       statement.pin != router::PinReason::none || statement.defines;
     if (named || !has_catalog() || !catalog_is_plain_) pins = plan_reached(known, plan, pins);
     if (pins != 0) {
         plan.pins |= pins;
@@ -298,42 +344,20 @@ const router::StatementPtr& ClientSession::plan_text(std::string_view text, Plan
             plan.pin_statement = statement.kind();
         }
     }
+    plan.several |= !statement.is_single();
+    plan.may_commit |= statement.may_end_transaction;
+    if (!statement.relations.empty() || named || !statement.knows_relations) {
+        worker_.planned().push_back(known);
+    }
     if (pins_ != 0 && frees_state(statement)) plan.change().frees_state = true;
-    if (!statement.settings.empty()) plan_settings(statement, plan);
-    plan.own_sync_for_settings |= statement.not_in_pipeline || !statement.parsed;
+    if (!statement.settings.empty() || statement.reset_all) plan_settings(statement, plan);
+    if (statement.reads_session_state) plan.change().reads_names = true;
     plan.reads_sequences |= statement.reads_sequence_state;
     plan.may_advance_sequences |= statement.may_advance_sequence;
-    if (statement.reset_all) {
-        plan.change().resets.all = true;
-        plan.change().resets.identity |= statement.discard_all;
-    }
     if (statement.temp_search_path) temp_search_path_ = true;
-    plan.short_and_known = is_short(statement);
     plan.begins_transaction |= statement.contains(StatementKind::begin);
     plan.ends_transaction |=
         statement.contains(StatementKind::rollback) || statement.contains(StatementKind::commit);
-    plan.deallocates |= statement.is_single() && statement.kind() == StatementKind::deallocate;
-    return known;
-}
-
-// PREPARE has been walked with the statement in it; EXECUTE of its name does what that does.
-PinSet ClientSession::plan_sql_prepared(const router::StatementPtr& statement, Plan& plan) {
-    const PinSet pins = statement->pins.to_ullong();
-    if (statement->contains(StatementKind::prepare) && sql_prepared_.size() < sql_prepared_limit) {
-        const auto same = std::find(sql_prepared_.begin(), sql_prepared_.end(), statement);
-        if (same == sql_prepared_.end()) sql_prepared_.push_back(statement);
-    }
-    if (!statement->is_single() || statement->kind() != StatementKind::execute) return pins;
-    PinSet prepared_pins = 0;
-    for (const auto& prepared : sql_prepared_) {
-        if (!prepared->is_single() || prepared->name != statement->name) continue;
-        prepared_pins |= prepared->pins.to_ullong();
-        if (!prepared->settings.empty()) plan_settings(*prepared, plan);
-        plan.reads_sequences |= prepared->reads_sequence_state;
-        if (prepared->unlocks_advisory) plan.change().frees_state = true;
-    }
-    if (prepared_pins == 0) return pins;
-    return (pins & ~pin_bit(router::PinReason::sql_execute)) | prepared_pins;
 }
 
 // An unqualified name may be one of pg_temp's.
@@ -344,27 +368,53 @@ bool ClientSession::may_be_temporary(const router::Statement& statement) const {
 }
 
 void ClientSession::plan_settings(const router::Statement& statement, Plan& plan) {
-    for (const auto& change : statement.settings) {
-        if (!change.is_local || change.name == "search_path" || change.name == "role") {
-            // The same words may mean something else from here on.
-            scope_mark_ = next_scope_mark_++;
-            scope_for_.reset();
-        }
-        // A custom setting leaves its name behind even if its value ends with the transaction.
-        const bool leaves_name =
-            protocol::is_custom_parameter(change.name) && parameters_->find(change.name) == nullptr;
-        if (change.is_local && !leaves_name) continue;
-        auto& changes = plan.change();
-        // It takes the role with it.
-        if (change.name == "session_authorization") changes.touches.emplace_back("role");
-        if (change.action == router::SettingChange::Action::to_default && !change.is_local) {
-            changes.resets.names.push_back(change.name);
-            continue;
-        }
-        const auto* parameter = parameters_->find(change.name);
-        // What PostgreSQL reports need not be asked for.
-        if (parameter == nullptr || !parameter->reported) changes.touches.push_back(change.name);
+    // The last RESET ALL or DISCARD ALL of the text.
+    std::size_t reset_all = statement.kinds.size();
+    for (std::size_t i = 0; statement.reset_all && i < statement.kinds.size(); ++i) {
+        const auto kind = statement.kinds[i];
+        const bool names_one = std::any_of(
+            statement.settings.begin(),
+            statement.settings.end(),
+            [&](const auto& change) { return change.statement == i; }
+        );
+        const bool is_reset = kind == StatementKind::reset || kind == StatementKind::discard;
+        if (is_reset && !names_one) reset_all = i;
     }
+    const auto note_reset_all = [&] {
+        using What = Changes::Setting::What;
+        plan.change().settings.push_back(
+            {statement.discard_all ? What::discard_all : What::reset_all, {}}
+        );
+    };
+    bool behind = !statement.reset_all;
+    for (const auto& change : statement.settings) {
+        if (!std::exchange(behind, behind || change.statement > reset_all) && behind) {
+            note_reset_all();
+        }
+        plan_setting(change, plan);
+    }
+    if (!behind) note_reset_all();
+}
+
+void ClientSession::plan_setting(const router::SettingChange& change, Plan& plan) {
+    using What = Changes::Setting::What;
+    if (!change.is_local || change.name == "search_path" || change.name == "role") {
+        // The same words may mean something else from here on.
+        scope_mark_ = next_scope_mark_++;
+        scope_for_.reset();
+    }
+    const auto* const parameter = parameters_->find(change.name);
+    // A custom setting leaves its name behind even if its value ends with the transaction.
+    const bool leaves_name = protocol::is_custom_parameter(change.name) && parameter == nullptr;
+    if (change.is_local && !leaves_name) return;
+    auto& settings = plan.change().settings;
+    // It takes the role with it.
+    if (change.name == "session_authorization") settings.push_back({What::set, "role"});
+    if (change.action == router::SettingChange::Action::to_default && !change.is_local) {
+        settings.push_back({What::reset, change.name});
+        return;
+    }
+    settings.push_back({What::set, change.name, parameter == nullptr || !parameter->reported});
 }
 
 }  // namespace weir::proxy

@@ -20,57 +20,71 @@ namespace {
 // prepared statement has to be prepared anew.
 constexpr std::size_t retained_limit = 16 * 1024;
 
-// default_transaction_read_only and its kin are looked at when a transaction begins.
-bool acts_at_begin(std::string_view parameter_name) {
-    return parameter_name.starts_with("default_transaction_");
-}
-
 }  // namespace
 
 // What has to go before the group. False: it must be answered first, or another server is needed;
 // the group waits.
 bool ClientSession::send_prelude(const Plan& plan) {
+    const bool quiet = server_->status == TransactionStatus::idle && !group_open_;
     if (lease_fresh_) {
         if (!server_is_alive()) return false;
         if (check_server()) return false;
         if (plan.has_unresolved()) return read_catalog_first();
         lease_fresh_ = false;
         send_settings();
-        const bool discards = guard_sequences(plan);
-        const bool apart = plan.own_sync_for_settings || (discards && begins(plan)) ||
-                           std::any_of(injected_.begin(), injected_.end(), acts_at_begin);
-        if (apart && !worker_.to_server().empty()) return send_prelude_apart();
-    } else {
+    } else if (quiet) {
+        if (plan.has_unresolved()) return read_catalog_first();
         // A server that is kept: RESET went to its own value instead of the client's.
-        const bool quiet = server_->status == TransactionStatus::idle && !group_open_;
-        if (quiet && plan.has_unresolved()) return read_catalog_first();
-        if (quiet && !plan.own_sync_for_settings && !server_->uncertain.empty()) send_settings();
-        const bool discards = guard_sequences(plan);
-        if (discards && quiet && (plan.own_sync_for_settings || begins(plan))) {
-            return send_prelude_apart();
-        }
+        if (settings_owed_ || !server_->uncertain.empty()) send_settings();
+    }
+    if (!plan.described.empty() && checks_columns(plan)) return false;
+    guard_sequences(plan);
+    if (quiet) {
+        if (may_bring_names(plan)) bring_names(plan);
+        if (!worker_.to_server().empty() && plan.large) return send_prelude_apart();
+        if (!worker_.to_server().empty()) send_guard();
     }
     if (!deferred_begin_.empty()) {
         send_injected(deferred_begin_, injected_begin);
         begin_sent_ = true;
         deferred_begin_.clear();
     }
+    if (!quiet && may_bring_names(plan)) bring_names(plan);
     if (local_failed_) send_failed_transaction();
     return true;
 }
 
-// PostgreSQL refuses some statements behind others of the same pipeline (25001); DISCARD takes a
-// snapshot, after which no isolation level can be set; and the transaction that a setting is for
-// must not have begun with it. They are answered before the group is sent.
+// Nothing could be said in the middle of a message that is passed on in pieces: what is brought for
+// it is answered first.
 bool ClientSession::send_prelude_apart() {
-    send_own_sync();
+    protocol::write_empty(frontend::sync, worker_.to_server());
+    server_->expected.sent({Request::sync, Reply::swallow, brought_sync});
+    bringing_ = true;
+    bringing_failed_ = false;
     prelude_pending_ = true;
     write_to_server();
     return false;
 }
 
-bool ClientSession::begins(const Plan& plan) const {
-    return !deferred_begin_.empty() || plan.begins_transaction;
+// What was brought for the client is a transaction of its own: it holds whatever becomes of the
+// client's (ROLLBACK AND CHAIN, "ROLLBACK; SELECT 1"), and PostgreSQL refuses nothing behind it
+// (VACUUM, BEGIN ISOLATION LEVEL). That it has succeeded is seen by a statement made last in it,
+// without which nothing behind it runs; so it needs no answer before the request is sent. The
+// statement is empty: binding it takes no snapshot.
+void ClientSession::send_guard() {
+    auto& out = worker_.to_server();
+    auto& expected = server_->expected;
+    out.begin(frontend::parse).c_string(guard_name).c_string("").u16(0).end();
+    expected.sent({Request::parse, Reply::swallow, guard_statement});
+    protocol::write_empty(frontend::sync, out);
+    expected.sent({Request::sync, Reply::swallow, brought_sync});
+    out.begin(frontend::bind).c_string("").c_string(guard_name).u16(0).u16(0).u16(0).end();
+    expected.sent({Request::bind, Reply::swallow, guard_statement});
+    out.begin(frontend::close).u8('S').c_string(guard_name).end();
+    expected.sent({Request::close, Reply::swallow, guard_statement});
+    bringing_ = true;
+    bringing_failed_ = false;
+    refusal_.reset();
 }
 
 // True if the check query is under way.
@@ -115,9 +129,9 @@ void ClientSession::send_settings() {
     const auto statements = protocol::statements_between(
         *server_->parameters, *parameters_, server_->uncertain, injected_
     );
+    settings_owed_ = false;
     // They differ in what cannot be set only, or in names that others have used.
     if (statements.empty()) return server_->remember_fit(parameters_);
-    unit_parameters_ = parameters_;
     for (const auto& statement : statements)
         send_injected(statement, 0);
 }
@@ -135,12 +149,12 @@ void ClientSession::send_injected(std::string_view sql, std::uint32_t mark) {
 }
 
 // lastval() and currval() must never tell what another client's statements did. What keeps its
-// server may call them where nobody sees it. True if something was sent for it.
-bool ClientSession::guard_sequences(const Plan& plan) {
-    if (session_mode() || server_->status == TransactionStatus::failed) return false;
+// server may call them where nobody sees it.
+void ClientSession::guard_sequences(const Plan& plan) {
+    if (session_mode() || server_->status == TransactionStatus::failed) return;
     const bool reads =
         plan.reads_sequences || plan.may_read_sequences || pin_ != router::PinReason::none;
-    if (!reads && !plan.may_advance_sequences) return false;
+    if (!reads && !plan.may_advance_sequences) return;
     auto& seen = start_.entry->sequence_state_read;
     if (plan.reads_sequences && plan.pin == router::PinReason::none) {
         seen.store(true, std::memory_order_relaxed);
@@ -148,8 +162,7 @@ bool ClientSession::guard_sequences(const Plan& plan) {
     auto& user = server_->sequence_user;
     const bool foreign = user != 0 && user != start_.id;
     const bool tidy = seen.load(std::memory_order_relaxed) && !sequences_in_transaction_;
-    const bool discards = foreign && (reads || tidy);
-    if (discards) {
+    if (foreign && (reads || tidy)) {
         // PostgreSQL then says that lastval is not yet defined (55000), and tells no foreign value.
         send_injected("DISCARD SEQUENCES", injected_discard);
         user = start_.id;
@@ -159,7 +172,6 @@ bool ClientSession::guard_sequences(const Plan& plan) {
         user = mine ? start_.id : pool::ServerConnection::mixed_sequences;
         sequences_in_transaction_ = true;
     }
-    return discards;
 }
 
 void ClientSession::send_group(const Group& group) {
@@ -217,9 +229,10 @@ void ClientSession::forward(const protocol::MessageView& message, Request reques
 void ClientSession::send_query(const protocol::MessageView& message) {
     has_unnamed_ = false;
     server_->unnamed_owner = 0;
+    if (group_prepares_ != nullptr) return send_prepare(message);
     if (group_deallocates_) {
         const auto text = protocol::parse_query(message.body);
-        if (text && send_deallocate(*text)) return;
+        if (text && send_deallocate(message, *text)) return;
         if (text && deallocates_another(*text)) {
             worker_.to_server().append(message.whole);
             server_->expected.sent({Request::query, Reply::forward, no_statement});
@@ -234,8 +247,6 @@ bool ClientSession::resend_after_heal() {
     healing_ = false;
     const auto id = std::exchange(heal_statement_, 0);
     server_->prepared.remove(id);
-    // The failure has rolled back the settings that went with the group.
-    send_settings();
     auto& out = worker_.to_server();
     const auto name = std::string(protocol::server_name_prefix) + std::to_string(id);
     out.begin(frontend::close).u8('S').c_string(name).end();

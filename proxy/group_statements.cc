@@ -29,6 +29,13 @@ void write_header(
         .u32(static_cast<std::uint32_t>(announced + change));
 }
 
+bool ends_failed_transaction(const router::Statement& statement) {
+    using enum router::StatementKind;
+    const auto kind = statement.kind();
+    return statement.is_single() && (kind == commit || kind == rollback || kind == rollback_to ||
+                                     kind == prepare_transaction);
+}
+
 std::ptrdiff_t growth(std::string_view to, std::string_view from) {
     return static_cast<std::ptrdiff_t>(to.size()) - static_cast<std::ptrdiff_t>(from.size());
 }
@@ -39,7 +46,7 @@ std::ptrdiff_t growth(std::string_view to, std::string_view from) {
 void ClientSession::change_name(std::string_view name, protocol::StatementRef statement) {
     if (!statements_) statements_ = std::make_unique<protocol::ClientStatements>();
     const auto* before = statements_->find(name);
-    name_changes_.push_back({std::string(name), before != nullptr ? *before : nullptr});
+    name_changes_.push_back({std::string(name), before != nullptr ? *before : nullptr, statement});
     if (statement != nullptr) {
         statements_->add(name, std::move(statement));
     } else {
@@ -107,7 +114,9 @@ void ClientSession::send_parse(const protocol::MessageView& message) {
     }
     auto statement = worker_.catalog().find_or_add(as_text(parse->definition), statement_scope());
     const auto id = statement->id;
-    const bool failed = server_->status == TransactionStatus::failed;
+    // What ends a transaction is taken in one that has failed, too.
+    const bool failed = server_->status == TransactionStatus::failed &&
+                        !ends_failed_transaction(*knowledge_of(parse->text));
     if (server_->prepared.contains(id)) {
         if (failed) {
             // It is refused there, and the server keeps what it has.
@@ -130,8 +139,11 @@ void ClientSession::send_parse(const protocol::MessageView& message) {
 }
 
 void ClientSession::evict_statements() {
-    const auto limit = std::max<std::size_t>(limits_->max_prepared_statements, 1);
-    while (const auto evicted = server_->prepared.evict_over(limit - 1)) {
+    close_prepared_over(std::max<std::size_t>(limits_->max_prepared_statements, 1) - 1);
+}
+
+void ClientSession::close_prepared_over(std::size_t limit) {
+    while (const auto evicted = server_->prepared.evict_over(limit)) {
         auto& out = worker_.to_server();
         out.begin(frontend::close).u8('S').c_string((*evicted)->server_name).end();
         server_->expected.sent({Request::close, Reply::swallow, (*evicted)->id});
@@ -140,6 +152,7 @@ void ClientSession::evict_statements() {
 }
 
 void ClientSession::ensure_prepared(const protocol::StatementRef& statement) {
+    if (statement->from_sql) return bring_name(statement->server_name);
     retain_ = true;
     if (statement->resident || server_->prepared.contains(statement->id)) return;
     evict_statements();
@@ -158,8 +171,19 @@ std::string_view ClientSession::server_name_of(std::string_view client_name) {
         unknown_name_.append(protocol::unknown_name_mark).append(client_name);
         return unknown_name_;
     }
+    // Some servers have it under the client's own name, too.
+    const auto* const named = server_->named.empty() ? nullptr : server_->named.find(client_name);
+    if (named != nullptr && *named == *statement) return client_name;
     ensure_prepared(*statement);
     return (*statement)->server_name;
+}
+
+// The statement a Bind or Describe is about, as starts_healing() takes it; 0: not to be healed.
+std::uint32_t ClientSession::tag_of(std::string_view client_name, std::string_view server_name)
+    const {
+    const auto* statement = statements_ ? statements_->find(client_name) : nullptr;
+    if (statement == nullptr || (*statement)->from_sql) return 0;
+    return server_name == (*statement)->server_name ? (*statement)->id : 0;
 }
 
 // The client's unnamed statement, on a server that has another one or none.
@@ -177,9 +201,12 @@ void ClientSession::send_bind(const protocol::MessageView& message) {
     if (!bind) return violation("invalid message format");
     const bool unnamed = bind->statement.empty();
     if (session_mode()) return forward(message, Request::bind);
-    if (bind->portal.empty()) portal_deallocates_ = unnamed && unnamed_deallocates_ != nullptr;
+    if (bind->portal.empty()) {
+        portal_deallocates_ = unnamed && unnamed_deallocates_ != nullptr;
+        portal_prepares_ = unnamed ? group_prepares_ : nullptr;
+    }
     if (unnamed && has_unnamed_) {
-        if (unnamed_deallocates_ != nullptr) ensure_prepared(unnamed_deallocates_);
+        if (unnamed_deallocates_ != nullptr) prepare_to_deallocate(unnamed_deallocates_);
         ensure_unnamed();
         return forward(message, Request::bind);
     }
@@ -187,10 +214,7 @@ void ClientSession::send_bind(const protocol::MessageView& message) {
     auto& out = worker_.to_server();
     write_header(message, growth(name, bind->statement), out);
     out.c_string(bind->portal).c_string(name).bytes(bind->rest);
-    const auto* statement = statements_ ? statements_->find(bind->statement) : nullptr;
-    server_->expected.sent(
-        {Request::bind, Reply::forward, statement != nullptr ? (*statement)->id : 0}
-    );
+    server_->expected.sent({Request::bind, Reply::forward, tag_of(bind->statement, name)});
 }
 
 void ClientSession::send_describe(const protocol::MessageView& message) {
@@ -205,9 +229,7 @@ void ClientSession::send_describe(const protocol::MessageView& message) {
     const auto name = server_name_of(target->name);
     auto& out = worker_.to_server();
     out.begin(frontend::describe).u8('S').c_string(name).end();
-    const auto* statement = statements_ ? statements_->find(target->name) : nullptr;
-    server_->expected.sent(
-        {Request::describe_statement, Reply::forward, statement != nullptr ? (*statement)->id : 0}
+    server_->expected.sent({Request::describe_statement, Reply::forward, tag_of(target->name, name)}
     );
 }
 
@@ -228,6 +250,15 @@ void ClientSession::send_close(const protocol::MessageView& message) {
 
 // --- DEALLOCATE of a name that was prepared by the protocol: on the server it has another name ---
 
+// Anything will do under that name: its own text may not be valid any more.
+void ClientSession::prepare_to_deallocate(const protocol::StatementRef& statement) {
+    if (statement->from_sql) return bring_name(statement->server_name);
+    if (statement->resident || server_->prepared.contains(statement->id)) return;
+    auto& out = worker_.to_server();
+    out.begin(frontend::parse).c_string(statement->server_name).c_string("").u16(0).end();
+    server_->expected.sent({Request::parse, Reply::swallow, statement->id});
+}
+
 // The statement that `text` deallocates, with its name in `deallocated_name_`; or nullptr.
 protocol::StatementRef ClientSession::deallocated_by(std::string_view text) {
     if (!statements_ || server_->status == TransactionStatus::failed) return nullptr;
@@ -242,14 +273,18 @@ protocol::StatementRef ClientSession::deallocated_by(std::string_view text) {
     return *known;
 }
 
-bool ClientSession::send_deallocate(std::string_view text) {
+bool ClientSession::send_deallocate(const protocol::MessageView& message, std::string_view text) {
     const auto statement = deallocated_by(text);
     if (statement == nullptr) return false;
-    ensure_prepared(statement);
-    worker_.to_server()
-        .begin(frontend::query)
-        .c_string("DEALLOCATE " + protocol::quote_identifier(statement->server_name))
-        .end();
+    prepare_to_deallocate(statement);
+    auto& out = worker_.to_server();
+    if (statement->from_sql) {
+        out.append(message.whole);
+    } else {
+        out.begin(frontend::query)
+            .c_string("DEALLOCATE " + protocol::quote_identifier(statement->server_name))
+            .end();
+    }
     change_name(deallocated_name_, nullptr);
     server_->expected.sent({Request::query, Reply::forward, statement->id});
     return true;
@@ -275,31 +310,43 @@ bool ClientSession::send_parse_of_deallocate(std::string_view text) {
 
 void ClientSession::send_execute(const protocol::MessageView& message) {
     const bool unnamed_portal = !message.body.empty() && message.body[0] == std::byte{0};
-    if (!unnamed_portal || !std::exchange(portal_deallocates_, false)) {
-        return forward(message, Request::execute);
+    if (!unnamed_portal) return forward(message, Request::execute);
+    std::uint32_t tag = 0;
+    if (std::exchange(portal_deallocates_, false)) {
+        change_name(deallocated_name_, nullptr);
+        tag = unnamed_deallocates_->id;
+    } else if (portal_prepares_ != nullptr) {
+        if (!may_prepare_more()) return;
+        tag = portal_prepares_->id;
+        change_name(portal_prepares_->server_name, std::exchange(portal_prepares_, nullptr));
     }
-    change_name(deallocated_name_, nullptr);
     worker_.to_server().append(message.whole);
-    server_->expected.sent({Request::execute, Reply::forward, unnamed_deallocates_->id});
+    server_->expected.sent({Request::execute, Reply::forward, tag});
 }
 
 // --- what became of the changes of names ---
 
-// A Parse, Close or DEALLOCATE was answered well.
+// A Parse, Close, PREPARE or DEALLOCATE was answered well.
 void ClientSession::name_settled(const protocol::Expected& expected) {
     if (expected.tag == 0 || expected.tag == no_statement) return;
     if (expected.reply == Reply::swallow) {
+        if (is_brought_name(expected)) return name_brought();
         if (expected.request != Request::close) return;
         std::erase_if(evicting_, [&](const auto& statement) {
             return statement->id == expected.tag;
         });
         return;
     }
-    const bool deallocated =
-        expected.request == Request::query || expected.request == Request::execute;
-    if (deallocated) server_->prepared.remove(expected.tag);
+    // DEALLOCATE or PREPARE.
+    const bool by_sql = expected.request == Request::query || expected.request == Request::execute;
+    if (by_sql) server_->prepared.remove(expected.tag);
     if (names_settled_ >= name_changes_.size()) return;
     const auto& change = name_changes_[names_settled_++];
+    if (by_sql && change.now != nullptr) {
+        server_->named.add(change.name, change.now);
+    } else if (by_sql && change.before != nullptr && change.before->from_sql) {
+        server_->named.remove(change.name);
+    }
     if (expected.request == Request::parse && statements_ && !keeps_server()) {
         if (const auto* statement = statements_->find(change.name)) {
             (*statement)->proven.store(true, std::memory_order_release);
@@ -318,6 +365,7 @@ void ClientSession::all_names_dropped() {
         if (expected.request == Request::parse && expected.tag != 0) owed.push_back(expected.tag);
     });
     server_->prepared.keep_only(owed);
+    server_->named.clear();
     if (session_mode() || !statements_) return;
     name_changes_.erase(
         name_changes_.begin(), name_changes_.begin() + static_cast<std::ptrdiff_t>(names_settled_)
@@ -338,6 +386,7 @@ void ClientSession::all_names_dropped() {
 // This request failed or was skipped: what it said about names does not hold.
 void ClientSession::undo(const protocol::Expected& request) {
     if (request.reply == Reply::swallow) {
+        if (is_brought_name(request)) return name_not_brought();
         if (request.request == Request::execute) injected_failed(request.tag);
         if (request.request == Request::close) {
             // Evicted here, but the server still has it under its name.

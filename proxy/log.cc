@@ -103,6 +103,11 @@ void log_unpin(const ClientSession& session, std::string_view why) {
     spdlog::debug("{} need not keep its server: {}", session_prefix(session), why);
 }
 
+// Until it can, whatever reaches a name of the database's own keeps its server.
+void log_catalog(const ClientSession& session, std::string_view what) {
+    spdlog::warn("{} the catalog of its database {}", session_prefix(session), what);
+}
+
 void log_server_violation(const ClientSession& session, std::string_view what) {
     spdlog::error("{} server sent {}", session_prefix(session), what);
 }

@@ -34,6 +34,7 @@ void log_failure(std::exception_ptr failure);
 
 void log_pin(const ClientSession& session, std::string_view reason, std::string_view detail);
 void log_unpin(const ClientSession& session, std::string_view why);
+void log_catalog(const ClientSession& session, std::string_view what);
 void log_server_violation(const ClientSession& session, std::string_view what);
 
 }  // namespace weir::proxy

@@ -30,6 +30,7 @@ void ClientSession::server_granted(pool::ServerConnection& server) {
     server_ = &server;
     waiter_.last_server = server.id();
     lease_fresh_ = true;
+    settings_owed_ = false;
     unit_failed_ = false;
     const auto now = worker_.loop().now();
     const auto waited = now - waiter_.since;
@@ -79,12 +80,15 @@ void ClientSession::let_server_go() {
     }
     if (server_ == nullptr) return;
     const bool only_inquiry = only_inquiry_owed();
+    server_doomed_ |= names_in_flight();
     if (std::exchange(outdates_catalog_, false)) catalog_state_.outdate();
     if (!unresolved_.empty()) resolve_for_leaving();
     auto& server = *std::exchange(server_, nullptr);
     for (const auto& name : injected_)
         server.make_uncertain(name);
     for (const auto& name : touched_)
+        server.make_uncertain(name);
+    for (const auto& name : touched_before_)
         server.make_uncertain(name);
     if (inquiry_) {
         for (const auto& name : inquiry_->names)
@@ -125,7 +129,7 @@ void ClientSession::let_server_go() {
 void ClientSession::lose_server(const protocol::Error& error, pool::CloseReason reason, bool gone) {
     // The client asked for nothing, and nothing of its session was there.
     const bool not_missed = only_inquiry_owed() && inquiry_ == nullptr && !keeps_server() &&
-                            touched_.empty() && unresolved_.empty();
+                            touched_.empty() && touched_before_.empty() && unresolved_.empty();
     auto& server = *std::exchange(server_, nullptr);
     server_output_.clear();
     pool_.retire(server, reason, gone);
@@ -139,7 +143,9 @@ void ClientSession::lose_server(const protocol::Error& error, pool::CloseReason 
         prelude_pending_ = false;
         reading_catalog_.reset();
         prelude_error_.reset();
-        forget_injected();
+        names_brought_.clear();
+        evicting_.clear();
+        injected_.clear();
         return;
     }
     // What the server said before it left says more than we can.

@@ -30,10 +30,11 @@ bool passes_in_pieces(char type) {
 }
 
 // PostgreSQL's own parser has refused the text itself, not one that it runs.
-bool is_of_the_parser(const protocol::ErrorResponse& response) {
+bool is_about_the_text(const protocol::ErrorResponse& response) {
     const auto at = response.file.rfind('/');
     const auto file = at == std::string_view::npos ? response.file : response.file.substr(at + 1);
-    return !response.within && (file == "scan.l" || file == "gram.y" || file == "parser.c");
+    return !response.within &&
+           (file == "scan.l" || file == "gram.y" || file == "parser.c" || file == "parse_func.c");
 }
 
 std::uint64_t microseconds(pool::Duration duration) {
@@ -137,6 +138,10 @@ void ClientSession::on_message(const protocol::MessageView& message) {
         case backend::command_complete:
             on_command_complete(message, *step.about);
             break;
+        case backend::row_description:
+        case backend::no_data:
+            if (step.about) columns_told(message, *step.about);
+            break;
         case backend::parse_complete:
         case backend::close_complete:
             name_settled(*step.about);
@@ -197,22 +202,37 @@ void ClientSession::on_error(
     const auto parsed = protocol::parse_error_response(message.body);
     if (!parsed) return broken_server("a broken ErrorResponse");
     if (is_answer(step)) {
-        if (reading_catalog_) reading_catalog_->failed = true;
+        if (reading_catalog_) reading_catalog_->refused = true;
         return;
     }
-    unit_failed_ = true;
-    resets_.answered = false;
     const auto& response = *parsed;
     const bool last_words = response.severity == "FATAL" || response.severity == "PANIC";
+    if (bringing_ && step.about && !last_words) {
+        // The client is told in the place of its request.
+        bringing_failed_ = true;
+        (prelude_pending_ ? prelude_error_ : refusal_) =
+            std::make_unique<protocol::Error>(response.to_error());
+        return undo_all({*step.about});
+    }
+    unit_failed_ = true;
+    unit_committed_ |= unit_may_commit_;
+    resets_.answered = false;
     if (phase_ == Phase::welcoming || prelude_pending_) {
         if (!prelude_error_)
             prelude_error_ = std::make_unique<protocol::Error>(response.to_error());
+        if (step.about && step.completes) undo(*step.about);
         return;
     }
     if (step.about) {
         const auto& failed = *step.about;
         // The client cannot know of it: its Query must be answered without a Sync of its own.
         own_failed_ = failed.reply == Reply::swallow;
+        if (failed.tag == guard_statement && refusal_ != nullptr) {
+            tell_refusal();
+            own_failed_ = true;
+            settings_owed_ = true;
+            return;
+        }
         const bool on_purpose = failed.request == Request::parse &&
                                 failed.reply == Reply::swallow && failed.tag >= refused_parse;
         if (on_purpose) {
@@ -220,23 +240,26 @@ void ClientSession::on_error(
             return;
         }
         if (step.completes || failed.request == Request::query) undo_all({failed});
-        if (starts_healing(response, failed)) {
+        if (!tells_other_columns(response, failed) && starts_healing(response, failed)) {
             healing_ = true;
             heal_statement_ = failed.tag;
             return;
         }
         // A message of ours was refused: this server is not what it was thought to be.
-        if (failed.reply == Reply::swallow && failed.request != Request::sync) {
+        if (failed.reply == Reply::swallow && failed.request != Request::sync &&
+            !is_brought_name(failed)) {
             server_doomed_ = true;
         }
     }
-    // PostgreSQL cannot read the text either. It reads all of it before it runs any: had something
-    // run, it would have been answered.
-    if (pin_by_syntax_ && !forwarded_in_group_ && step.about &&
-        step.about->reply == Reply::forward && is_of_the_parser(response)) {
-        pin_by_syntax_ = false;
+    // PostgreSQL cannot read the text either, or knows no such function. It looks at all of a
+    // statement before it runs any: had something run, it would have been answered.
+    if (pin_by_text_ && !forwarded_in_group_ && step.about && step.about->reply == Reply::forward &&
+        is_about_the_text(response)) {
+        pin_by_text_ = false;
+        // Nothing of it has run.
+        if (server_->status == TransactionStatus::idle) unit_committed_ = false;
         pins_ = 0;
-        pin_lifted("a syntax error");
+        pin_lifted("an error in its text");
     }
     server_fatal_ = last_words;
     forwarded_in_group_ = true;
@@ -276,7 +299,6 @@ void ClientSession::on_command_complete(
     if (tag == "SET" || tag == "RESET" || tag == "DISCARD ALL") {
         if (request.reply == Reply::forward) {
             resets_.answered = true;
-            set_after_rollback_ |= unit_failed_;
         }
         if (tag == "DISCARD ALL") all_names_dropped();
     } else if (tag == "ROLLBACK") {
@@ -306,6 +328,10 @@ void ClientSession::on_ready_for_query(
     const auto status = protocol::parse_ready_for_query(message.body);
     if (!status) return broken_server("a broken ReadyForQuery");
     server_->status = *status;
+    if (step.about && step.about->tag == brought_sync && step.about->request == Request::sync) {
+        settle_brought();
+        return after_message();
+    }
     settle_parameters();
     if (is_answer(step)) {
         settle_inquiry();
@@ -328,7 +354,7 @@ void ClientSession::on_ready_for_query(
         pass_on(message.whole);
     }
     group_open_ = false;
-    pin_by_syntax_ = false;
+    pin_by_text_ = false;
     request_ended(local_failed_ || *status != TransactionStatus::idle);
 }
 
@@ -387,9 +413,14 @@ void ClientSession::request_finished() {
     }
     sequences_in_transaction_ = false;
     temp_search_path_ = false;
-    if (!session_mode() && may_read_catalog() && reads_catalog()) return;
-    if ((pins_ != 0 || !touched_.empty()) && asks_state()) return send_inquiry();
-    if (scope_mark_ != 0 && touched_.empty()) {
+    if (!session_mode()) {
+        settle_run();
+        if (may_read_catalog() && reads_catalog()) return;
+    }
+    const bool touched = !touched_.empty() || !touched_before_.empty();
+    if ((pins_ != 0 || touched) && asks_state()) return send_inquiry();
+    if (!touched_.empty()) keep_touched();
+    if (scope_mark_ != 0 && !touched) {
         scope_mark_ = 0;
         scope_for_.reset();
     }

@@ -3,6 +3,7 @@
 #include "protocol/field_cursor.h"
 #include "protocol/frontend_messages.h"
 #include "proxy/client_session.h"
+#include "proxy/log.h"
 
 #include <algorithm>
 #include <utility>
@@ -20,6 +21,9 @@ namespace {
 constexpr std::size_t catalog_bytes_limit = 64U << 20U;
 // Statements of one transaction that are looked at when it has ended.
 constexpr std::size_t unresolved_limit = 100;
+constexpr std::size_t ran_limit = 100;
+// A name that a catalog of this age does not know is none: it is not read again for that.
+constexpr auto fresh_catalog = std::chrono::seconds(1);
 
 // What the text alone says of names that only the catalog knows.
 constexpr PinSet known_by_catalog = pin_bit(PinReason::unknown_function) |
@@ -54,13 +58,22 @@ void merge_if(SessionEffects& effects, const SessionEffects* more) {
     if (more != nullptr) effects.merge(*more);
 }
 
+// See router/catalog.h.
 SessionEffects reached(const router::Statement& statement, const router::Catalog& catalog) {
     SessionEffects effects = catalog.everywhere();
     for (const auto& name : statement.functions)
         merge_if(effects, catalog.function(name));
+    for (const auto& name : statement.possible_functions)
+        merge_if(effects, catalog.function(name));
+    if (catalog.has_overload_effects()) {
+        for (const auto name : statement.builtin_functions)
+            merge_if(effects, catalog.function(name));
+    }
     const bool writes = statement.may_write || statement.has_locking_clause;
-    for (const auto& name : statement.relations)
+    for (const auto& name : statement.relations) {
+        if (statement.truncates) merge_if(effects, catalog.truncating(name));
         merge_if(effects, writes ? catalog.relation(name) : catalog.reading(name));
+    }
     if (statement.defines) effects.merge(catalog.on_ddl());
     // A text whose names were not read, t.f for f(t): any of those with an effect may be meant.
     const bool any_relation = catalog.has_relation_effects() && !statement.knows_relations;
@@ -83,46 +96,114 @@ bool ClientSession::has_catalog() {
     if (catalog_.epoch == epoch) return true;
     catalog_ = catalog_state_.current();
     const auto* catalog = catalog_.catalog.get();
-    catalog_is_plain_ = catalog != nullptr && !catalog->has_relation_effects() &&
-                        !catalog->has_attribute_effects() && !catalog->everywhere().any() &&
-                        !catalog->on_ddl().any();
+    catalog_is_plain_ = catalog != nullptr && catalog->is_plain();
+    if (catalog_.epoch != epoch && failed_epoch_ == epoch) catalog_ = {epoch, nullptr, {}};
     return catalog_.epoch == epoch;
+}
+
+// REQUIRES: a catalog. All it calls was there when the catalog was read.
+bool ClientSession::knows_names(const router::Statement& statement) const {
+    const auto& catalog = *catalog_.catalog;
+    return std::all_of(
+               statement.functions.begin(),
+               statement.functions.end(),
+               [&](const std::string& name) { return catalog.knows_function(name); }
+           ) &&
+           std::all_of(
+               statement.operators.begin(),
+               statement.operators.end(),
+               [&](const std::string& name) { return catalog.knows_operator(name); }
+           );
 }
 
 // The pins of a statement, with what it reaches; as far as it is known now.
 PinSet ClientSession::plan_reached(const router::StatementPtr& known, Plan& plan, PinSet pins) {
     const auto& statement = *known;
+    const bool plain_control =
+        std::all_of(statement.kinds.begin(), statement.kinds.end(), is_plain_control);
     const bool known_catalog = has_catalog();
-    if (statement.defines) {
+    const auto* const catalog = known_catalog ? catalog_.catalog.get() : nullptr;
+    if (statement.changes_catalog_effects) {
         const bool temporary = (pins & pin_bit(PinReason::temp_object)) != 0;
-        const auto* catalog = known_catalog ? catalog_.catalog.get() : nullptr;
         const bool nothing_to_reach =
             catalog != nullptr && catalog->is_harmless() && !statement.defines_effects;
         if (!nothing_to_reach && (!temporary || !statement.is_single())) {
             plan.change().outdates_catalog = true;
         }
     }
-    if (!known_catalog) {
-        if (std::all_of(statement.kinds.begin(), statement.kinds.end(), is_plain_control)) {
-            return pins;
-        }
+    const bool known_names = catalog != nullptr && knows_names(statement);
+    const bool stale = catalog != nullptr && !known_names &&
+                       worker_.loop().now() - catalog_.read_at > fresh_catalog;
+    if (!known_catalog || stale) {
+        if (plain_control) return pins;
         plan.change().unresolved.push_back(known);
         plan.may_read_sequences |= !statement.functions.empty();
         return pins & ~known_by_catalog;
     }
-    if (catalog_.catalog == nullptr) return pins;
-    const auto effects = reached(statement, *catalog_.catalog);
+    if (catalog == nullptr) {
+        return plain_control ? pins : pins | pin_bit(PinReason::unknown_function);
+    }
+    const auto effects = reached(statement, *catalog);
     if (effects.any()) {
         auto& changes = plan.change();
-        changes.touches.insert(
-            changes.touches.end(), effects.touches.begin(), effects.touches.end()
-        );
+        for (const auto& name : effects.touches)
+            changes.settings.push_back({Changes::Setting::What::set, name});
         changes.frees_state |= effects.unlocks_advisory;
-        changes.outdates_catalog |= effects.changes_catalog;
+        changes.outdates_catalog |= effects.changes_effects || statement.defines;
     }
     plan.may_read_sequences |= effects.reads_sequences;
     plan.may_advance_sequences |= effects.may_advance_sequence;
-    return (pins & ~known_by_catalog) | effects.pins.to_ullong();
+    pins = known_names ? pins & ~known_by_catalog : pins | pin_bit(PinReason::unknown_function);
+    return pins | effects.pins.to_ullong();
+}
+
+// What goes to the server now was planned by the catalog of now. Another session's DDL may change
+// that while it waits for a lock; see settle_run().
+void ClientSession::note_run(const Plan& plan) {
+    auto& planned = worker_.planned();
+    if (!planned.empty()) {
+        auto& ran = server_->ran;
+        if (ran.empty()) ran_epoch_ = catalog_.epoch;
+        for (auto& statement : planned) {
+            if (!ran.empty() && ran.back() == statement) continue;
+            if (ran.size() < ran_limit) {
+                ran.push_back(std::move(statement));
+            } else {
+                ran_too_much_ = true;
+            }
+        }
+        planned.clear();
+        if (ddl_ == Ddl::defined) ddl_ = Ddl::used;
+    }
+    if (plan.changes != nullptr && plan.changes->outdates_catalog) note_ddl(plan);
+}
+
+void ClientSession::note_ddl(const Plan& plan) {
+    if (ddl_ == Ddl::used) {
+        pin(PinReason::unknown_function, "definitions that have changed again in one transaction");
+    }
+    // Of several statements in one text the later ones may use what the first defines.
+    if (ddl_ == Ddl::none) ddl_ = plan.texts == 1 && !plan.several ? Ddl::defined : Ddl::used;
+}
+
+// Definitions have changed since it was planned, in this transaction or beside it.
+void ClientSession::look_up_run_again() {
+    const auto ddl = std::exchange(ddl_, Ddl::none);
+    // What was defined, used and rolled back is in no catalog; but a lock that was taken stays.
+    if (ddl == Ddl::used && !outdates_catalog_) {
+        pin(PinReason::unknown_function, "definitions that were rolled back");
+    }
+    const bool changed = outdates_catalog_ || catalog_state_.epoch() != ran_epoch_;
+    auto ran = std::exchange(server_->ran, {});
+    if (!changed) return;
+    if (std::exchange(ran_too_much_, false)) {
+        return pin(PinReason::unknown_function, "too many statements to look up");
+    }
+    for (auto& statement : ran) {
+        auto known = std::static_pointer_cast<const router::Statement>(statement);
+        const auto same = std::find(unresolved_.begin(), unresolved_.end(), known);
+        if (same == unresolved_.end()) unresolved_.push_back(std::move(known));
+    }
 }
 
 // The transaction has ended: what was not known of its statements is looked up. True if the
@@ -130,7 +211,14 @@ PinSet ClientSession::plan_reached(const router::StatementPtr& known, Plan& plan
 bool ClientSession::reads_catalog() {
     if (std::exchange(outdates_catalog_, false)) catalog_state_.outdate();
     if (unresolved_.empty() && !catalog_state_.take_refresh()) return false;
-    if (unresolved_.empty() || !has_catalog()) {
+    bool read = unresolved_.empty() || !has_catalog();
+    if (!read && catalog_.catalog != nullptr &&
+        worker_.loop().now() - catalog_.read_at > fresh_catalog) {
+        read = !std::all_of(unresolved_.begin(), unresolved_.end(), [&](const auto& statement) {
+            return knows_names(*statement);
+        });
+    }
+    if (read) {
         send_catalog_query();
         return true;
     }
@@ -140,12 +228,13 @@ bool ClientSession::reads_catalog() {
 
 // REQUIRES: has_catalog(). The pins that a statement of this transaction has brought.
 PinSet ClientSession::resolved(const router::Statement& statement) {
-    if (catalog_.catalog == nullptr) return statement.pins.to_ullong() & known_by_catalog;
+    const auto unknown = pin_bit(PinReason::unknown_function);
+    if (catalog_.catalog == nullptr) return unknown;
     const auto effects = reached(statement, *catalog_.catalog);
     for (const auto& name : effects.touches)
         touch(name);
-    outdates_catalog_ |= effects.changes_catalog;
-    return effects.pins.to_ullong();
+    outdates_catalog_ |= effects.changes_effects;
+    return effects.pins.to_ullong() | (knows_names(statement) ? 0 : unknown);
 }
 
 void ClientSession::resolve() {
@@ -189,7 +278,11 @@ void ClientSession::note_unresolved(const Changes& changes) {
 void ClientSession::send_catalog_query() {
     reading_catalog_ = std::make_unique<CatalogReading>();
     reading_catalog_->epoch = catalog_state_.epoch();
-    worker_.to_server().begin(frontend::query).c_string(router::catalog_query()).end();
+    reading_catalog_->at = worker_.loop().now();
+    // Not under the client's own limits: others wait for it, too.
+    std::string text = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; ";
+    text += router::catalog_query();
+    worker_.to_server().begin(frontend::query).c_string(text).end();
     server_->expected.sent({protocol::Request::query, protocol::Reply::swallow, catalog_rows});
     server_->unnamed_owner = 0;
     write_to_server();
@@ -203,7 +296,7 @@ bool ClientSession::read_catalog_first() {
 }
 
 void ClientSession::take_catalog_row(const protocol::MessageView& message) {
-    if (reading_catalog_ == nullptr || reading_catalog_->failed) return;
+    if (reading_catalog_ == nullptr || reading_catalog_->too_large) return;
     reading_catalog_->bytes += message.whole.size();
     protocol::FieldCursor cursor(message.body);
     const auto columns = cursor.u16();
@@ -219,7 +312,7 @@ void ClientSession::take_catalog_row(const protocol::MessageView& message) {
     row.d = column();
     if (columns != 5 || kind.size() != 1 || !cursor.finished() ||
         reading_catalog_->bytes > catalog_bytes_limit) {
-        reading_catalog_->failed = true;
+        reading_catalog_->too_large = true;
         reading_catalog_->rows.clear();
         return;
     }
@@ -230,11 +323,21 @@ void ClientSession::take_catalog_row(const protocol::MessageView& message) {
 void ClientSession::settle_catalog() {
     const auto reading = std::exchange(reading_catalog_, nullptr);
     if (reading == nullptr) return;
-    CatalogState::Snapshot snapshot{reading->epoch, nullptr};
-    if (!reading->failed) snapshot.catalog = router::Catalog::build(std::move(reading->rows));
-    catalog_state_.publish(std::move(snapshot));
     // The next look takes it.
     catalog_.epoch = 0;
+    if (reading->refused) {
+        // Others try for themselves.
+        failed_epoch_ = reading->epoch;
+        log_catalog(*this, "could not be read");
+        return;
+    }
+    CatalogState::Snapshot snapshot{reading->epoch, nullptr, reading->at};
+    if (reading->too_large) {
+        log_catalog(*this, "is too large to be read");
+    } else {
+        snapshot.catalog = router::Catalog::build(std::move(reading->rows));
+    }
+    catalog_state_.publish(std::move(snapshot));
 }
 
 }  // namespace weir::proxy

@@ -68,17 +68,21 @@ std::size_t ClientSession::refuse_pin(const Group& group, const Plan& plan) {
         plan.pin_detail.empty() ? "" : ", ",
         plan.pin_detail
     );
+    return refuse_on_server(group, std::move(error));
+}
+
+// The group gets this error and nothing of it runs; a transaction on the server fails with it.
+std::size_t ClientSession::refuse_on_server(const Group& group, protocol::Error error) {
     const bool untouched = server_ == nullptr || (server_->expected.in_sync() && !group_open_ &&
                                                   server_->status == TransactionStatus::idle);
     if (untouched) {
-        if (server_ != nullptr) give_server_back();
+        if (server_ != nullptr && !keeps_server()) give_server_back();
         fail_group(group, error);
         return taken(group);
     }
-    // The transaction there has to fail, too; and what was sent before is answered before. So the
-    // error takes the place of one of the server's.
+    // What was sent before is answered before. So the error takes the place of one of the server's.
     refusal_ = std::make_unique<protocol::Error>(std::move(error));
-    send_failing_parse("pgweir: too many pinned connections", refused_parse);
+    send_failing_parse("pgweir: this request was refused", refused_parse);
     stream_discard_ = true;
     group_open_ = group.terminator == 0 || group.terminator == frontend::flush;
     if (!group_open_) {

@@ -78,19 +78,47 @@ bool ClientSession::is_touched(std::string_view name) const {
 }
 
 void ClientSession::note_changes(const Plan& plan, const Changes& changes) {
-    for (const auto& name : changes.touches) {
-        touch(name);
-        // "ROLLBACK; SET x = 1": what is rolled back with the transaction is not all of it.
-        if (plan.ends_transaction) add_name(touched_at_end_, name);
-    }
-    for (const auto& name : changes.resets.names)
-        add_name(resets_.names, name);
+    for (const auto& setting : changes.settings)
+        note_setting(setting, plan.ends_transaction);
     if (changes.outdates_catalog || !changes.unresolved.empty()) note_unresolved(changes);
-    if (!changes.resets.none()) resets_.restored = resets_.answered = false;
-    resets_.all |= changes.resets.all;
-    resets_.identity |= changes.resets.identity;
     const auto unread = pin_bit(router::PinReason::set_setting);
     state_may_be_gone_ |= changes.frees_state || (pins_ & unread) != 0;
+}
+
+// The last word on a name counts.
+void ClientSession::note_setting(const Changes::Setting& setting, bool behind_end) {
+    using What = Changes::Setting::What;
+    const auto remove = [](std::vector<std::string>& names, std::string_view name) {
+        std::erase_if(names, [&](const std::string& other) {
+            return protocol::same_parameter_name(other, name);
+        });
+    };
+    const auto& name = setting.name;
+    if (setting.what == What::set) {
+        remove(resets_.names, name);
+        if (resets_.all) add_name(resets_.set_again, name);
+        if (!setting.asked) return;
+        touch(name);
+        // "ROLLBACK; SET x = 1": what is rolled back with the transaction is not all of it.
+        if (behind_end) add_name(touched_at_end_, name);
+        return;
+    }
+    resets_.restored = resets_.answered = false;
+    if (setting.what == What::reset) {
+        remove(touched_, name);
+        remove(touched_at_end_, name);
+        add_name(resets_.names, name);
+        return;
+    }
+    resets_.all = true;
+    resets_.identity |= setting.what == What::discard_all;
+    resets_.set_again.clear();
+    const auto is_reset = [&](const std::string& other) {
+        // RESET ALL does not know the names of custom settings that nobody has used.
+        return !protocol::is_custom_parameter(other) && (resets_.identity || !is_identity(other));
+    };
+    std::erase_if(touched_, is_reset);
+    std::erase_if(touched_at_end_, is_reset);
 }
 
 // Whether the answer to an inquiry sent right behind the group is the state after its transaction:
@@ -106,7 +134,7 @@ bool ClientSession::may_ask_behind(const Plan& plan, const Group& group, bool wa
 // The transaction has ended: is there anything to be asked?
 bool ClientSession::asks_state() const {
     if (session_mode()) return false;
-    if (pins_ == 0) return !touched_.empty();
+    if (pins_ == 0) return !touched_.empty() || !touched_before_.empty();
     const bool hopeless = (pins_ & ~askable_pins) != 0 || settings_stay_here_;
     return state_may_be_gone_ && !hopeless;
 }
@@ -114,7 +142,10 @@ bool ClientSession::asks_state() const {
 void ClientSession::send_inquiry() {
     inquiry_ = std::make_unique<StateInquiry>();
     inquiry_->pins = pins_ & askable_pins;
-    inquiry_->names = std::exchange(touched_, {});
+    inquiry_->names = std::exchange(touched_before_, {});
+    inquiry_->kept = inquiry_->names.size();
+    for (auto& name : std::exchange(touched_, {}))
+        add_name(inquiry_->names, name);
     inquiry_->only_own = unit_failed_ || std::exchange(rolled_back_in_part_, false);
     state_may_be_gone_ = false;
     worker_.to_server().begin(frontend::query).c_string(inquiry_text(*inquiry_)).end();
@@ -133,6 +164,13 @@ bool ClientSession::only_inquiry_owed() const {
     return asked && server_ != nullptr && server_->expected.size() == 1;
 }
 
+// What this transaction has changed stays changed, whatever the next one does, and is not asked for
+// while the server is kept.
+void ClientSession::keep_touched() {
+    for (const auto& name : std::exchange(touched_, {}))
+        add_name(touched_before_, name);
+}
+
 // A transaction, or what was sent without one, has ended.
 void ClientSession::unit_with_end_ended() {
     if (unit_failed_ && !unit_committed_) {
@@ -141,11 +179,10 @@ void ClientSession::unit_with_end_ended() {
     }
     rolled_back_in_part_ |= unit_failed_ && unit_committed_;
     touched_at_end_.clear();
-    unit_failed_ = unit_committed_ = set_after_rollback_ = false;
+    unit_failed_ = unit_committed_ = unit_may_commit_ = false;
 }
 
-// The transaction was rolled back, and with it the client's own settings that had been brought to
-// this server in it. What the client had before it still has; what the server says is another's.
+// The transaction was rolled back: what it has set is what it was before it.
 void ClientSession::forget_rolled_back() {
     const auto is_moot = [&](const std::string& name) {
         if (contains_name(touched_at_end_, name)) return false;
@@ -153,9 +190,9 @@ void ClientSession::forget_rolled_back() {
         return !protocol::is_custom_parameter(name) || parameters_->find(name) != nullptr;
     };
     std::erase_if(touched_, is_moot);
-    if (inquiry_) {
-        for (auto& name : inquiry_->names)
-            if (is_moot(name)) inquiry_->moot.push_back(name);
+    if (inquiry_ == nullptr) return;
+    for (std::size_t i = inquiry_->kept; i < inquiry_->names.size(); ++i) {
+        if (is_moot(inquiry_->names[i])) inquiry_->moot.push_back(inquiry_->names[i]);
     }
 }
 
@@ -166,9 +203,11 @@ void ClientSession::settle_inquiry() {
     if (inquiry == nullptr) return;
     if (healing_ || server_->status != TransactionStatus::idle || !answer) {
         for (const auto& name : inquiry->names)
-            touch(name);
+            add_name(touched_before_, name);
         if (healing_ || answer) return;
-        if (!touched_.empty()) pin(router::PinReason::set_setting, touched_.front());
+        if (!touched_before_.empty()) {
+            pin(router::PinReason::set_setting, touched_before_.front());
+        }
         // Asked again when more has happened: PostgreSQL would say no again.
         state_may_be_gone_ = false;
         return;
@@ -191,7 +230,8 @@ void ClientSession::settle_value(const std::string& name, std::optional<std::str
     });
     const auto* known = server_->parameters->find(name);
     if (known != nullptr && known->reported) return;
-    if (!value || (is_role(name) && *value == "none")) {
+    // The role "none" is a value, too: the server's own may be another (ALTER ROLE ... SET role).
+    if (!value) {
         parameters_ = ParameterSet::without(parameters_, name);
         server_->parameters = ParameterSet::without(server_->parameters, name);
         return;
@@ -205,7 +245,7 @@ void ClientSession::unpin(PinSet gone) {
     pins_ &= ~gone;
     if (pins_ != 0) return;
     pin_lifted("PostgreSQL no longer holds the state");
-    sql_prepared_.clear();
+    unfollowed_.clear();
     // What was prepared while it had temporary objects means something else now.
     scope_for_.reset();
 }
@@ -229,8 +269,9 @@ void ClientSession::settle_resets() {
         add(*parameters_, false);
         add(*server_->parameters, false);
     }
-    for (const auto& name : names)
-        settle_reset(name, resets);
+    for (const auto& name : names) {
+        if (!contains_name(resets.set_again, name)) settle_reset(name, resets);
+    }
 }
 
 void ClientSession::settle_reset(const std::string& name, const Resets& resets) {
@@ -255,6 +296,9 @@ void ClientSession::settle_reset(const std::string& name, const Resets& resets) 
         if (!touched) touch(name);
         return;
     }
+    std::erase_if(touched_before_, [&](const std::string& other) {
+        return protocol::same_parameter_name(other, name);
+    });
     server_->make_uncertain(name);
     if (started != nullptr) {
         parameters_ = ParameterSet::with(parameters_, *started);
@@ -271,7 +315,8 @@ void ClientSession::settle_reset(const std::string& name, const Resets& resets) 
 // What the client started with, if a RESET of this name has been answered.
 const Parameter* ClientSession::reset_to(std::string_view name) const {
     if (resets_.none() || !resets_.answered) return nullptr;
-    const bool all = resets_.all && (resets_.identity || !is_identity(name));
+    const bool all = resets_.all && (resets_.identity || !is_identity(name)) &&
+                     !contains_name(resets_.set_again, name);
     if (!all && !contains_name(resets_.names, name)) return nullptr;
     return startup_parameters_->find(name);
 }

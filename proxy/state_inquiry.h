@@ -38,6 +38,7 @@ inline constexpr PinSet askable_pins =
 struct StateInquiry {
     PinSet pins = 0;                 // of askable_pins
     std::vector<std::string> names;  // of settings
+    std::size_t kept = 0;            // so many of them, the first, are not of the last transaction
     // Only values that were set in the session count: NULL for those that it began with.
     bool only_own = false;
     std::vector<std::string> moot;  // those of them whose answer means nothing for the client

@@ -65,6 +65,9 @@ public:
 
     router::StatementCache& statements() { return statements_; }
 
+    // The statements of the group that is looked at, as far as they reach anything.
+    std::vector<std::shared_ptr<const void>>& planned() { return planned_; }
+
     // Scratch for one turn of one session; empty between turns.
     protocol::MessageWriter& to_client() { return to_client_; }
 
@@ -81,6 +84,7 @@ private:
     protocol::StatementCatalog& catalog_;
     SessionObserver& observer_;
     router::StatementCache statements_;
+    std::vector<std::shared_ptr<const void>> planned_;
     protocol::MessageWriter to_client_;
     protocol::MessageWriter to_server_;
     pool::EventLoop loop_;

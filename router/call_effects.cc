@@ -85,12 +85,36 @@ void add_setting(Statement& statement, SettingChange change) {
     statement.settings.push_back(std::move(change));
 }
 
+namespace {
+
+// It is kept in the catalog for later.
+void add_stored_call(Statement& statement, bool builtin, const FunctionEffect* effect) {
+    const bool harmless =
+        effect == nullptr || (effect->pin == PinReason::none && !effect->unlocks_advisory &&
+                              !effect->reads_sequence_state);
+    if (!builtin || !harmless) statement.changes_catalog_effects = true;
+}
+
+void add_builtin(Statement& statement, std::string_view name) {
+    auto& names = statement.builtin_functions;
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+}
+
+}  // namespace
+
 void add_call(Statement& statement, const weir_call& call, bool& reads_only) {
     const std::string_view name = call.name;
-    const bool catalog = call.schema == nullptr || call.schema == std::string_view{"pg_catalog"};
+    const std::string_view schema = call.schema == nullptr ? "" : call.schema;
+    const bool catalog = (schema.empty() && !call.procedure) || schema == "pg_catalog";
     const BuiltinFunction* builtin = catalog ? find_builtin_function(name) : nullptr;
     const FunctionEffect* effect = catalog ? find_function_effect(name) : nullptr;
-    if (builtin == nullptr && effect == nullptr) {
+    const bool known = builtin != nullptr || effect != nullptr;
+    if (known && schema.empty()) add_builtin(statement, builtin ? builtin->name : effect->name);
+    if (call.stored) {
+        add_stored_call(statement, known, effect);
+        return;
+    }
+    if (!known) {
         const bool dblink = name.substr(0, 6) == "dblink";
         add_pin(statement, dblink ? PinReason::dblink : PinReason::unknown_function, name);
         statement.may_write = true;

@@ -1,6 +1,7 @@
 #include "router/catalog.h"
 
 #include "router/body_tokens.h"
+#include "router/builtins.h"
 #include "router/extensions.h"
 #include "router/function_body.h"
 
@@ -18,6 +19,17 @@ bool is_users(std::string_view oid) {
     for (const char c : oid)
         value = value * 10 + static_cast<unsigned long>(c - '0');
     return value >= first_user_oid;
+}
+
+// It runs what is not to be seen, and that may use sequences.
+void add_hidden_sequences(SessionEffects& effects) {
+    if (!effects.has(PinReason::unknown_function) && !effects.has(PinReason::dynamic_sql)) return;
+    effects.reads_sequences = true;
+    effects.may_advance_sequence = true;
+}
+
+bool counts(const SessionEffects& effects) {
+    return effects.any() || effects.uses_sequences();
 }
 
 std::string_view language_of(const CatalogRow& function) {
@@ -63,6 +75,7 @@ private:
     struct RelationNodes {
         NodeId reading;
         NodeId any_use;
+        NodeId truncating;
     };
 
     NodeId new_node() {
@@ -79,8 +92,10 @@ private:
         const auto found = relations_.find(name);
         if (found != relations_.end()) return found->second;
         const NodeId reading = new_node();
-        const RelationNodes nodes{reading, new_node()};
+        const NodeId any_use = new_node();
+        const RelationNodes nodes{reading, any_use, new_node()};
         add_use(nodes.any_use, nodes.reading);
+        add_use(nodes.truncating, nodes.any_use);
         // Its rule calls set_config with what it is given.
         if (name == "pg_settings") nodes_[nodes.any_use].effects.pin(PinReason::set_config);
         return relations_.emplace(name, nodes).first->second;
@@ -93,6 +108,10 @@ private:
             const NodeId node = new_node();
             functions_by_oid_.emplace(row.a, Function{node, &row, language_of(row) == "c"});
             if (is_users(row.a)) add_use(named(functions_, row.b), node);
+        } else if (row.kind == 'n') {
+            if (find_builtin_function(row.a) == nullptr) catalog_->other_functions_.insert(row.a);
+        } else if (row.kind == 'o') {
+            catalog_->operators_.insert(row.a);
         } else if (row.kind == 'u') {
             relation(row.a);
         } else if (row.kind == 'r') {
@@ -132,6 +151,8 @@ private:
     void add_reached_relation(const CatalogRow& row) {
         const RelationNodes from = relation(row.a);
         const RelationNodes to = relation(row.b);
+        if (row.c != "w") add_use(from.truncating, to.truncating);
+        if (row.c == "t") return;
         add_use(from.any_use, to.any_use);
         if (row.c == "r") add_use(from.reading, to.reading);
     }
@@ -144,21 +165,28 @@ private:
             const std::string_view extension =
                 slash == std::string::npos ? "" : std::string_view{row.c}.substr(slash + 1);
             nodes_[node].effects.merge(effects_of_c_function(extension, row.b));
+            add_hidden_sequences(nodes_[node].effects);
             return;
         }
         const BodyEffects body = effects_of_body(language, row.d);
         std::string{}.swap(row.d);  // many of them are large
         nodes_[node].effects.merge(body.effects);
+        add_hidden_sequences(nodes_[node].effects);
         if (body.effects.changes_catalog) add_use(node, on_ddl_);
         for (const std::string& name : body.calls)
             if (const auto found = functions_.find(name); found != functions_.end())
                 add_use(node, found->second);
         for (const std::string& name : body.words) {
             if (const auto found = relations_.find(name); found != relations_.end())
-                add_use(node, body.writes ? found->second.any_use : found->second.reading);
+                add_use(node, used_by(body, found->second));
             if (const auto found = attributes_.find(name); found != attributes_.end())
                 add_use(node, found->second);
         }
+    }
+
+    static NodeId used_by(const BodyEffects& body, const RelationNodes& relation) {
+        if (body.truncates) return relation.truncating;
+        return body.writes ? relation.any_use : relation.reading;
     }
 
     // The setting is put back when the function ends; what was made under it stays.
@@ -191,31 +219,46 @@ private:
     }
 
     std::shared_ptr<const Catalog> result() {
-        auto catalog = std::make_shared<Catalog>();
+        take_functions();
+        take_relations();
+        catalog_->everywhere_ = std::move(nodes_[everywhere_].effects);
+        catalog_->on_ddl_ = std::move(nodes_[on_ddl_].effects);
+        catalog_->plain_ = catalog_->relations_.empty() && catalog_->attributes_.empty() &&
+                           !catalog_->overload_effects_ && !counts(catalog_->everywhere_);
+        if (!catalog_->plain_ || counts(catalog_->on_ddl_)) catalog_->harmless_ = false;
+        return std::move(catalog_);
+    }
+
+    void take_functions() {
         for (const auto& [name, node] : functions_) {
-            if (nodes_[node].effects.any()) catalog->harmless_ = false;
-            catalog->functions_.emplace(name, std::move(nodes_[node].effects));
+            if (counts(nodes_[node].effects)) {
+                catalog_->harmless_ = false;
+                if (find_builtin_function(name) != nullptr) catalog_->overload_effects_ = true;
+            }
+            catalog_->functions_.emplace(name, std::move(nodes_[node].effects));
         }
         for (const auto& [name, node] : attributes_)
             if (nodes_[node].effects.any())
-                catalog->attributes_.emplace(name, std::move(nodes_[node].effects));
+                catalog_->attributes_.emplace(name, std::move(nodes_[node].effects));
+    }
+
+    void take_relations() {
         for (const auto& [name, nodes] : relations_) {
-            if (!nodes_[nodes.any_use].effects.any()) continue;
-            catalog->relations_.emplace(
+            // Hardly any table is without a sequence; what writes says so itself.
+            const SessionEffects& most = nodes_[nodes.truncating].effects;
+            if (!most.any() && !most.reads_sequences && !counts(nodes_[nodes.reading].effects))
+                continue;
+            catalog_->relations_.emplace(
                 name,
                 Catalog::RelationEffects{
                     std::move(nodes_[nodes.reading].effects),
-                    std::move(nodes_[nodes.any_use].effects)}
+                    std::move(nodes_[nodes.any_use].effects),
+                    std::move(nodes_[nodes.truncating].effects)}
             );
         }
-        catalog->everywhere_ = std::move(nodes_[everywhere_].effects);
-        catalog->on_ddl_ = std::move(nodes_[on_ddl_].effects);
-        if (catalog->everywhere_.any() || catalog->on_ddl_.any() || !catalog->relations_.empty()) {
-            catalog->harmless_ = false;
-        }
-        return catalog;
     }
 
+    std::shared_ptr<Catalog> catalog_ = std::make_shared<Catalog>();
     std::vector<CatalogRow> rows_;
     std::vector<Node> nodes_;
     Catalog::ByName<Function> functions_by_oid_;
@@ -240,15 +283,37 @@ const SessionEffects* Catalog::attribute(std::string_view name) const {
     return found == attributes_.end() ? nullptr : &found->second;
 }
 
-const SessionEffects* Catalog::relation(std::string_view name) const {
+namespace {
+
+// Null for nothing.
+const SessionEffects* if_it_counts(const SessionEffects& effects) {
+    return counts(effects) ? &effects : nullptr;
+}
+
+}  // namespace
+
+bool Catalog::knows_function(std::string_view name) const {
+    return functions_.contains(name) || other_functions_.contains(name);
+}
+
+const Catalog::RelationEffects* Catalog::find_relation(std::string_view name) const {
     const auto found = relations_.find(name);
-    return found == relations_.end() ? nullptr : &found->second.any_use;
+    return found == relations_.end() ? nullptr : &found->second;
+}
+
+const SessionEffects* Catalog::relation(std::string_view name) const {
+    const auto* found = find_relation(name);
+    return found == nullptr ? nullptr : if_it_counts(found->any_use);
+}
+
+const SessionEffects* Catalog::truncating(std::string_view name) const {
+    const auto* found = find_relation(name);
+    return found == nullptr ? nullptr : if_it_counts(found->truncating);
 }
 
 const SessionEffects* Catalog::reading(std::string_view name) const {
-    const auto found = relations_.find(name);
-    return found == relations_.end() || !found->second.reading.any() ? nullptr
-                                                                     : &found->second.reading;
+    const auto* found = find_relation(name);
+    return found == nullptr ? nullptr : if_it_counts(found->reading);
 }
 
 }  // namespace weir::router

@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace weir::router {
@@ -21,8 +22,11 @@ namespace weir::router {
 //      with an effect are among them.
 //   s  function by oid has a SET clause: oid, setting, value
 //   a  function by oid may be called as t.name, without parentheses: oid
+//   n  a name that may be called like a function, and has no effect (a type, a function of
+//      information_schema, one of pg_catalog in a version after 15): name
+//   o  an operator of a user: name
 //   u  a relation uses a function: relation, oid, "r" if to read it is enough or else "w"
-//   r  a relation reaches another: relation, relation, "r" or "w"
+//   r  a relation reaches another: relation, relation, "r", "w", or "t" if only TRUNCATE does
 //   p  function uses function: oid, oid
 //   e  function is reached without any name in the text: oid, by what
 //   v  function of an event trigger: oid
@@ -34,15 +38,43 @@ struct CatalogRow {
 // One SELECT of five text columns, in the order of CatalogRow, for any role and any search_path.
 std::string_view catalog_query();
 
+// What a caller makes of a Statement. Names are as PostgreSQL stores them: folded unless quoted.
+// Overloads and namesakes in several schemas are one, and what one of them may do they all may.
+//
+// - Every name in Statement::functions counts with function(), and every one in `operators`: one
+//   that is not known is newer than the snapshot, and may do anything until it is known. Those in
+//   `possible_functions` count with function() if they are there. Those in `builtin_functions`
+//   count with function(), too, if has_overload_effects().
+// - Every name in Statement::relations counts with reading(), or, if the text may do more than
+//   read, with relation(), or truncating() if it `truncates`. One that is not there has no effect:
+//   most relations have none, and so their names are not kept. That is safe for names newer than
+//   the snapshot, too, as long as whatever gives a relation an effect outdates the snapshot
+//   (Statement::changes_catalog_effects, SessionEffects::changes_effects): a table made by anything
+//   else has nothing to run. Until a transaction that did so has ended, what it runs after that is
+//   not known at all.
+// - A statement that `defines` counts with on_ddl(), and if it reaches any effect by its names, its
+//   result has that effect for those who use it: the snapshot is outdated.
+// - everywhere() counts for all. If is_plain(), nothing but `functions`, `operators` and
+//   `possible_functions` has to be looked up.
 class Catalog {
 public:
     static std::shared_ptr<const Catalog> build(std::vector<CatalogRow> rows);
 
-    // Names are as PostgreSQL stores them: folded unless quoted. Overloads and namesakes in several
-    // schemas are one, and what one of them may do they all may. The lookups do not allocate.
+    // The lookups do not allocate.
 
     // Null if no user has made a function of this name; built-in ones of the name are not in it.
     const SessionEffects* function(std::string_view name) const;
+
+    // Whether anything outside of pg_catalog may be called by this name: a function, procedure or
+    // aggregate, or a type, as in type(x). Without a function() it is a type, or
+    // information_schema's.
+    bool knows_function(std::string_view name) const;
+
+    // A user has made an operator of this name. Its effects are in everywhere().
+    bool knows_operator(std::string_view name) const { return operators_.contains(name); }
+
+    // A function of a user that has an effect is named like one of PostgreSQL's own.
+    bool has_overload_effects() const { return overload_effects_; }
 
     // A function that is called as t.name. Null if there is none with an effect.
     const SessionEffects* attribute(std::string_view name) const;
@@ -56,9 +88,18 @@ public:
     // The same if it is only read, by SELECT without FOR UPDATE: views, policies. Null for nothing.
     const SessionEffects* reading(std::string_view name) const;
 
-    // No function of a user, and no relation, has an effect.
+    // What TRUNCATE of it, with CASCADE or not, may do: the same, and what is below the tables
+    // that refer to it. Null for nothing.
+    const SessionEffects* truncating(std::string_view name) const;
+
+    // No function of a user, and no relation, has an effect, or uses a sequence's state.
     bool is_harmless() const { return harmless_; }
 
+    // No text that calls no user's function, and is no DDL, reaches anything.
+    bool is_plain() const { return plain_; }
+
+    // Or reads currval or lastval, or (by reading alone) takes a sequence's next value; that
+    // writing does so is known from its text.
     bool has_relation_effects() const { return !relations_.empty(); }
 
     // What any text may do without naming it: casts, operators, types' functions, domain checks.
@@ -74,6 +115,7 @@ private:
     struct RelationEffects {
         SessionEffects reading;
         SessionEffects any_use;
+        SessionEffects truncating;
     };
 
     struct NameHash {
@@ -86,13 +128,20 @@ private:
 
     template <class Value>
     using ByName = std::unordered_map<std::string, Value, NameHash, std::equal_to<>>;
+    using Names = std::unordered_set<std::string, NameHash, std::equal_to<>>;
+
+    const RelationEffects* find_relation(std::string_view name) const;
 
     ByName<SessionEffects> functions_;
     ByName<SessionEffects> attributes_;  // those with an effect
     ByName<RelationEffects> relations_;  // those with an effect
+    Names other_functions_;              // types and the like
+    Names operators_;
     SessionEffects everywhere_;
     SessionEffects on_ddl_;
+    bool overload_effects_ = false;
     bool harmless_ = true;
+    bool plain_ = true;
 };
 
 }  // namespace weir::router

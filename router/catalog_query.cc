@@ -12,48 +12,62 @@ namespace weir::router {
 
 namespace {
 
-// @BUILTINS@: the functions of pg_catalog with an effect, as literals in an array.
+// @BUILTINS@: the functions of pg_catalog with an effect, as literals in an array; @ADVANCING@:
+// those of them that only advance a sequence. Where only writing gets (a default, a trigger), these
+// are not looked for: nearly every table has one, and what writes says so itself.
 constexpr std::string_view query_template = R"(
 WITH
 builtin AS (
-  SELECT oid, proname, prosrc FROM pg_catalog.pg_proc
+  SELECT oid, proname, prosrc,
+    proname OPERATOR(pg_catalog.=) ANY (CAST(ARRAY[@ADVANCING@] AS pg_catalog.name[])) AS advances
+  FROM pg_catalog.pg_proc
   WHERE proname OPERATOR(pg_catalog.=) ANY (CAST(ARRAY[@BUILTINS@] AS pg_catalog.name[]))
+    AND pronamespace OPERATOR(pg_catalog.=) CAST('pg_catalog' AS pg_catalog.regnamespace)
     AND oid OPERATOR(pg_catalog.<) CAST('16384' AS pg_catalog.oid)),
 -- Expressions are stored with the oids of their functions; pg_depend does not have built-in ones.
 -- None of these is an aggregate, and operators made of them are below.
 pattern AS (
   SELECT pg_catalog.concat(':funcid (?:',
-    pg_catalog.string_agg(CAST(oid AS pg_catalog.text), '|'), ') ') AS re FROM builtin),
+    pg_catalog.string_agg(CAST(oid AS pg_catalog.text), '|'), ') ') AS when_read,
+    pg_catalog.concat(':funcid (?:', pg_catalog.string_agg(
+      CASE WHEN advances THEN NULL ELSE CAST(oid AS pg_catalog.text) END, '|'), ') ') AS when_written
+  FROM builtin),
 tree AS (
   SELECT CAST('pg_catalog.pg_rewrite' AS pg_catalog.regclass) AS classid, oid AS objid,
-    CAST(ev_action AS pg_catalog.text) AS a, CAST(ev_qual AS pg_catalog.text) AS b
+    CAST(ev_action AS pg_catalog.text) AS a, CAST(ev_qual AS pg_catalog.text) AS b, true AS read
   FROM pg_catalog.pg_rewrite WHERE ev_class OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid)
   UNION ALL
   SELECT CAST('pg_catalog.pg_attrdef' AS pg_catalog.regclass), oid,
-    CAST(adbin AS pg_catalog.text), NULL FROM pg_catalog.pg_attrdef
+    CAST(adbin AS pg_catalog.text), NULL, false FROM pg_catalog.pg_attrdef
   UNION ALL
   SELECT CAST('pg_catalog.pg_constraint' AS pg_catalog.regclass), oid,
-    CAST(conbin AS pg_catalog.text), NULL FROM pg_catalog.pg_constraint
+    CAST(conbin AS pg_catalog.text), NULL, false FROM pg_catalog.pg_constraint
   WHERE conbin IS NOT NULL AND oid OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid)
   UNION ALL
   SELECT CAST('pg_catalog.pg_policy' AS pg_catalog.regclass), oid,
-    CAST(polqual AS pg_catalog.text), CAST(polwithcheck AS pg_catalog.text)
+    CAST(polqual AS pg_catalog.text), CAST(polwithcheck AS pg_catalog.text), true
   FROM pg_catalog.pg_policy
   UNION ALL
   SELECT CAST('pg_catalog.pg_trigger' AS pg_catalog.regclass), oid,
-    CAST(tgqual AS pg_catalog.text), NULL FROM pg_catalog.pg_trigger WHERE tgqual IS NOT NULL
+    CAST(tgqual AS pg_catalog.text), NULL, false FROM pg_catalog.pg_trigger WHERE tgqual IS NOT NULL
   UNION ALL
   SELECT CAST('pg_catalog.pg_type' AS pg_catalog.regclass), oid,
-    CAST(typdefaultbin AS pg_catalog.text), NULL FROM pg_catalog.pg_type
+    CAST(typdefaultbin AS pg_catalog.text), NULL, false FROM pg_catalog.pg_type
   WHERE typdefaultbin IS NOT NULL
   UNION ALL
   SELECT CAST('pg_catalog.pg_proc' AS pg_catalog.regclass), oid,
-    CAST(proargdefaults AS pg_catalog.text), NULL FROM pg_catalog.pg_proc
+    CAST(proargdefaults AS pg_catalog.text), NULL, true FROM pg_catalog.pg_proc
   WHERE proargdefaults IS NOT NULL
-    AND oid OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid)),
+    AND oid OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid)
+  UNION ALL
+  -- Through JSON, for not all versions have the column.
+  SELECT CAST('pg_catalog.pg_statistic_ext' AS pg_catalog.regclass), oid,
+    pg_catalog.to_jsonb(s) OPERATOR(pg_catalog.->>) 'stxexprs', NULL, false
+  FROM pg_catalog.pg_statistic_ext s),
 hit AS (
-  SELECT classid, objid, pg_catalog.concat(a, ' ', b) AS expressions FROM tree, pattern
-  WHERE a OPERATOR(pg_catalog.~) pattern.re OR b OPERATOR(pg_catalog.~) pattern.re
+  SELECT classid, objid, read, pg_catalog.concat(a, ' ', b) AS expressions FROM tree, pattern
+  WHERE read AND (a OPERATOR(pg_catalog.~) when_read OR b OPERATOR(pg_catalog.~) when_read)
+    OR NOT read AND a OPERATOR(pg_catalog.~) when_written
   OFFSET 0),  -- few: the next one looks at them for each function
 use AS (
   SELECT classid, objid, refobjid AS fn FROM pg_catalog.pg_depend
@@ -61,8 +75,8 @@ use AS (
     AND refobjid OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid)
   UNION
   SELECT CAST(hit.classid AS pg_catalog.oid), hit.objid, builtin.oid FROM hit, builtin
-  WHERE hit.expressions OPERATOR(pg_catalog.~)
-    pg_catalog.concat(':funcid ', builtin.oid, ' ')),
+  WHERE (hit.read OR NOT builtin.advances)
+    AND hit.expressions OPERATOR(pg_catalog.~) pg_catalog.concat(':funcid ', builtin.oid, ' ')),
 extension_of AS (
   SELECT d.objid, x.extname FROM pg_catalog.pg_depend d
   JOIN pg_catalog.pg_extension x ON x.oid OPERATOR(pg_catalog.=) d.refobjid
@@ -93,6 +107,22 @@ answer(kind, a, b, c, d) AS (
     CAST(proname AS pg_catalog.text)
   FROM builtin
   UNION ALL
+  SELECT 'n', CAST(proname AS pg_catalog.text), NULL, NULL, NULL FROM pg_catalog.pg_proc
+  WHERE oid OPERATOR(pg_catalog.<) CAST('16384' AS pg_catalog.oid)
+    AND (pronamespace OPERATOR(pg_catalog.<>) CAST('pg_catalog' AS pg_catalog.regnamespace)
+      -- Of versions after the one that builtin_names.inc is from.
+      OR oid OPERATOR(pg_catalog.>=) CAST('6100' AS pg_catalog.oid)
+        AND CAST(pg_catalog.current_setting('server_version_num') AS pg_catalog.int4)
+          OPERATOR(pg_catalog.>=) 160000)
+  UNION ALL
+  SELECT 'n', CAST(typname AS pg_catalog.text), NULL, NULL, NULL FROM pg_catalog.pg_type
+  WHERE typrelid OPERATOR(pg_catalog.=) CAST('0' AS pg_catalog.oid)
+    AND typcategory OPERATOR(pg_catalog.<>) CAST('A' AS pg_catalog."char")
+    AND typnamespace OPERATOR(pg_catalog.<>) CAST('pg_catalog' AS pg_catalog.regnamespace)
+  UNION ALL
+  SELECT DISTINCT 'o', CAST(oprname AS pg_catalog.text), NULL, NULL, NULL
+  FROM pg_catalog.pg_operator WHERE oid OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid)
+  UNION ALL
   SELECT 's', CAST(u.oid AS pg_catalog.text),
     pg_catalog.split_part(setting, '=', 1),
     pg_catalog.substr(setting, pg_catalog.strpos(setting, '=') OPERATOR(pg_catalog.+) 1), NULL
@@ -105,7 +135,8 @@ answer(kind, a, b, c, d) AS (
       OR t.typname OPERATOR(pg_catalog.=) ANY (CAST(ARRAY['record', 'any', 'anyelement',
         'anynonarray', 'anycompatible', 'anycompatiblenonarray'] AS pg_catalog.name[])))
   UNION ALL
-  -- Policies and what a view is are met by reading, too; index expressions by ANALYZE.
+  -- Policies and what a view is are met by reading, too; index expressions by ANALYZE. An index is
+  -- a relation, too, for REINDEX.
   SELECT 'u', CAST(c.relname AS pg_catalog.text), CAST(n.fn AS pg_catalog.text), n.mode, NULL
   FROM (
     SELECT t.tgrelid, use.fn, 'w' FROM use
@@ -135,8 +166,11 @@ answer(kind, a, b, c, d) AS (
     WHERE use.classid OPERATOR(pg_catalog.=) CAST('pg_catalog.pg_policy' AS pg_catalog.regclass)
     UNION ALL
     -- Of a partition key the table itself depends on the function.
-    SELECT COALESCE(i.indrelid, use.objid), use.fn, 'w'
-    FROM use LEFT JOIN pg_catalog.pg_index i ON i.indexrelid OPERATOR(pg_catalog.=) use.objid
+    SELECT use.objid, use.fn, 'w' FROM use
+    WHERE use.classid OPERATOR(pg_catalog.=) CAST('pg_catalog.pg_class' AS pg_catalog.regclass)
+    UNION ALL
+    SELECT i.indrelid, use.fn, 'w'
+    FROM use JOIN pg_catalog.pg_index i ON i.indexrelid OPERATOR(pg_catalog.=) use.objid
     WHERE use.classid OPERATOR(pg_catalog.=) CAST('pg_catalog.pg_class' AS pg_catalog.regclass)
     UNION ALL
     SELECT s.stxrelid, use.fn, 'w'
@@ -149,10 +183,11 @@ answer(kind, a, b, c, d) AS (
     JOIN pg_catalog.pg_foreign_server s ON s.oid OPERATOR(pg_catalog.=) f.ftserver
     JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid OPERATOR(pg_catalog.=) s.srvfdw
     UNION ALL
-    SELECT COALESCE(i.indrelid, c.oid), m.amhandler, 'r'
+    SELECT rel, m.amhandler, 'r'
     FROM pg_catalog.pg_am m
     JOIN pg_catalog.pg_class c ON c.relam OPERATOR(pg_catalog.=) m.oid
-    LEFT JOIN pg_catalog.pg_index i ON i.indexrelid OPERATOR(pg_catalog.=) c.oid
+    LEFT JOIN pg_catalog.pg_index i ON i.indexrelid OPERATOR(pg_catalog.=) c.oid,
+    pg_catalog.unnest(ARRAY[c.oid, i.indrelid]) AS rel
     WHERE m.oid OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid)
   ) AS n(rel, fn, mode)
   JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) n.rel
@@ -186,6 +221,14 @@ answer(kind, a, b, c, d) AS (
     WHERE contype OPERATOR(pg_catalog.=) CAST('f' AS pg_catalog."char")
       AND pg_catalog.concat(confupdtype, confdeltype) OPERATOR(pg_catalog.~) '[cnd]'
       AND confrelid OPERATOR(pg_catalog.<>) conrelid
+    UNION
+    -- TRUNCATE ... CASCADE goes by every foreign key, and fires its own triggers only.
+    SELECT confrelid, conrelid, 't' FROM pg_catalog.pg_constraint
+    WHERE contype OPERATOR(pg_catalog.=) CAST('f' AS pg_catalog."char")
+      AND confrelid OPERATOR(pg_catalog.<>) conrelid
+      AND EXISTS (SELECT 1 FROM pg_catalog.pg_trigger
+        WHERE tgtype OPERATOR(pg_catalog.&) CAST(32 AS pg_catalog.int2)
+          OPERATOR(pg_catalog.<>) CAST(0 AS pg_catalog.int2))
   ) AS n(source, target, mode)
   JOIN pg_catalog.pg_class f ON f.oid OPERATOR(pg_catalog.=) n.source
   JOIN pg_catalog.pg_class t ON t.oid OPERATOR(pg_catalog.=) n.target
@@ -243,18 +286,31 @@ SELECT CAST(kind AS pg_catalog.text), COALESCE(a, ''), COALESCE(b, ''), COALESCE
   COALESCE(d, '')
 FROM answer)";
 
-std::string write_query() {
+bool only_advances(const FunctionEffect& effect) {
+    return effect.may_advance_sequence && effect.pin == PinReason::none;
+}
+
+bool counts(const FunctionEffect& effect) {
+    return effect.pin != PinReason::none || effect.unlocks_advisory ||
+           effect.reads_sequence_state || effect.may_advance_sequence;
+}
+
+void fill_in(std::string& query, std::string_view place, bool (*wanted)(const FunctionEffect&)) {
     std::string names;
     for (const FunctionEffect& effect : known_function_effects()) {
-        if (effect.pin == PinReason::none && !effect.unlocks_advisory) continue;
+        if (!wanted(effect)) continue;
         if (!names.empty()) names += ',';
         names += '\'';
         names += effect.name;
         names += '\'';
     }
-    constexpr std::string_view place = "@BUILTINS@";
+    query.replace(query.find(place), place.size(), names);
+}
+
+std::string write_query() {
     std::string query{query_template};
-    query.replace(query.find(place, query.find("ARRAY[")), place.size(), names);
+    fill_in(query, "@BUILTINS@", counts);
+    fill_in(query, "@ADVANCING@", only_advances);
     return query;
 }
 

@@ -71,6 +71,7 @@ private:
                  "reindex"}
             ))
             result_.writes = true;
+        if (tokens_.is(at, "truncate")) result_.truncates = true;
         if (tokens_.is(at, "execute")) read_execute(at);
         if (tokens_.is_any(at, {"temp", "temporary"}) && is_temp_keyword(at))
             pin(PinReason::temp_object);
@@ -210,6 +211,7 @@ private:
             read_do(at + 1);
         } else if (is_ddl(at)) {
             changes_catalog();
+            if (!is_plain_ddl(at)) result_.effects.changes_effects = true;
             // It may load a library, and runs a script that is not here.
             if (tokens_.is(at + 1, "extension") && tokens_.is_any(at, {"create", "alter"}))
                 pin(PinReason::load);
@@ -226,6 +228,51 @@ private:
                (tokens_.is(at, "import") && tokens_.is(next, "foreign")) ||
                // Event triggers see it.
                (tokens_.is(at, "refresh") && tokens_.is(next, "materialized"));
+    }
+
+    // It takes something away, or makes a sequence or a table without anything to run in it.
+    bool is_plain_ddl(std::size_t at) const {
+        if (!tokens_.is_any(at, {"create", "alter", "import"})) return true;
+        const bool creates = tokens_.is(at++, "create");
+        while (tokens_.is_any(at, {"local", "global", "temp", "temporary", "unlogged"}))
+            ++at;
+        if (tokens_.is(at, "sequence")) return true;
+        if (!creates) return false;
+        if (tokens_.is(at, "table")) return is_plain_table(at + 1);
+        return tokens_.is_any(at, {"index", "unique"}) && is_plain_index(at + 1);
+    }
+
+    // Of columns alone.
+    bool is_plain_index(std::size_t at) const {
+        for (int nesting = 0; at < tokens_.size() && tokens_[at].text != ";"; ++at) {
+            if (tokens_[at].text == ")") --nesting;
+            if (tokens_[at].text == "(" && ++nesting > 1) return false;
+            if (tokens_.is_any(at, {"where", "using"})) return false;
+        }
+        return true;
+    }
+
+    bool is_plain_table(std::size_t at) const {
+        bool plain = true;
+        for (int nesting = 0; at < tokens_.size() && tokens_[at].text != ";"; ++at) {
+            if (tokens_[at].text == "(") ++nesting;
+            if (tokens_[at].text == ")") --nesting;
+            if (nesting == 0 && tokens_.is(at, "as")) return plain;
+            if (tokens_.is_any(
+                    at,
+                    {"check",
+                     "default",
+                     "exclude",
+                     "generated",
+                     "inherits",
+                     "like",
+                     "of",
+                     "partition",
+                     "using"}
+                ))
+                plain = false;
+        }
+        return plain;
     }
 
     void changes_catalog() {
@@ -344,6 +391,8 @@ BodyEffects effects_of_body(std::string_view language, std::string_view body) {
         BodyReader{language == "sql" ? Language::sql : Language::plpgsql, body, result}.read();
     else
         result.effects.pin(PinReason::unknown_function);
+    // What it writes to may have a column, or a trigger, that takes the next value.
+    result.effects.may_advance_sequence |= result.writes;
     sort_unique(result.calls);
     sort_unique(result.words);
     return result;

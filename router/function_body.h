@@ -22,6 +22,8 @@ struct BodyEffects {
 
     // May do more to relations than read them.
     bool writes = false;
+
+    bool truncates = false;  // TRUNCATE is among its words
 };
 
 // `language` and `body` as in pg_language.lanname and pg_proc.prosrc (or the deparsed BEGIN ATOMIC

@@ -91,9 +91,16 @@ bool is_any_word(const Token& token, std::initializer_list<std::string_view> wor
            });
 }
 
+bool is_ending_word(std::string_view text) {
+    constexpr std::string_view words[] = {"abort", "chain", "commit", "end", "rollback"};
+    return std::any_of(std::begin(words), std::end(words), [&](std::string_view word) {
+        return is_word(text, word);
+    });
+}
+
 class WordReader {
 public:
-    explicit WordReader(std::string_view text) : lexer_{text} {
+    explicit WordReader(std::string_view text) : text_{text}, lexer_{text} {
         statement_.may_write = true;
         statement_.creates_relation = true;
         statement_.may_advance_sequence = true;
@@ -257,11 +264,14 @@ private:
     }
 
     StatementPtr refusal() const {
-        auto statement = std::make_shared<Statement>(*opaque_statement(PinReason::too_long));
+        auto statement = std::make_shared<Statement>(
+            *opaque_statement(PinReason::too_long, may_go_on_after_end(text_))
+        );
         statement->pin_detail = *refused_;
         return statement;
     }
 
+    std::string_view text_;
     protocol::SqlLexer lexer_;
     Statement statement_;
     std::optional<std::string> refused_;
@@ -280,6 +290,31 @@ private:
 
 StatementPtr analyse_long_text(std::string_view text) {
     return WordReader{text}.read();
+}
+
+bool may_go_on_after_end(std::string_view text) {
+    protocol::SqlLexer lexer{text};
+    while (true) {
+        const Token token = lexer.next();
+        if (token.kind == TokenKind::end) return false;
+        // PostgreSQL may see no end of the text where this lexer does.
+        if (token.kind == TokenKind::error || is_ending_word(token.text)) return true;
+    }
+}
+
+// A keyword is in ASCII and stands alone in every encoding.
+bool has_ending_words(std::string_view text) {
+    const auto is_part_of_name = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+               static_cast<unsigned char>(c) >= 0x80;
+    };
+    while (!text.empty()) {
+        const auto end = std::find_if_not(text.begin(), text.end(), is_part_of_name);
+        const auto size = static_cast<std::size_t>(end - text.begin());
+        if (is_ending_word(text.substr(0, size))) return true;
+        text.remove_prefix(std::min(size + 1, text.size()));
+    }
+    return false;
 }
 
 }  // namespace weir::router

@@ -6,6 +6,7 @@
 #include "router/long_text.h"
 #include "router/pg_query_tree.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <utility>
@@ -80,6 +81,11 @@ constexpr FactFlag fact_flags[] = {
     {WEIR_CHANGES_NEW_SESSIONS, &Statement::changes_new_sessions},
     {WEIR_LITERALS_MATTER, &Statement::literals_matter},
     {WEIR_UNLOCKS_ADVISORY, &Statement::unlocks_advisory},
+    {WEIR_DEFINES, &Statement::defines},
+    {WEIR_CHANGES_EFFECTS, &Statement::changes_catalog_effects},
+    {WEIR_TRUNCATES, &Statement::truncates},
+    {WEIR_MAY_END_TRANSACTION, &Statement::may_end_transaction},
+    {WEIR_CHAINS, &Statement::goes_on_after_end},
 };
 
 std::optional<TransactionOptions> read_options(const weir_transaction_options& found) {
@@ -113,18 +119,15 @@ void copy_settings(Statement& statement, const weir_tree& tree) {
     }
 }
 
-bool is_definition(StatementKind kind) {
-    switch (kind) {
-        case StatementKind::ddl:
-        case StatementKind::create_table:
-        case StatementKind::create_table_as:
-        case StatementKind::create_view:
-        case StatementKind::create_index:
-        case StatementKind::create_function:
-            return true;
-        default:
-            return false;
-    }
+bool ends_transaction(StatementKind kind) {
+    return kind == StatementKind::commit || kind == StatementKind::rollback ||
+           kind == StatementKind::prepare_transaction;
+}
+
+// What it runs is not to be seen, and may be DDL.
+bool is_opaque(const SessionEffects& effects) {
+    return effects.has(PinReason::dynamic_sql) || effects.has(PinReason::unknown_function) ||
+           effects.has(PinReason::do_block);
 }
 
 // A DO block is a function that is called once: its body says what it does.
@@ -135,15 +138,15 @@ void read_do(Statement& statement, const weir_do& block) {
         if (body.effects.pins[i]) add_pin(statement, static_cast<PinReason>(i), "DO");
     for (const std::string& name : body.effects.touches)
         add_setting(statement, {.name = name, .value = {}, .by_function = true});
-    for (const std::string& name : body.calls)
-        if (find_builtin_function(name) == nullptr) add_once(statement.functions, name);
-    for (const std::string& name : body.words)
-        add_once(statement.relations, name);
+    statement.possible_functions = body.calls;
+    statement.relations.insert(statement.relations.end(), body.words.begin(), body.words.end());
     // The body is a literal.
     statement.literals_matter = true;
     statement.unlocks_advisory |= body.effects.unlocks_advisory;
     statement.reads_sequence_state |= body.effects.reads_sequences;
-    statement.defines |= body.effects.changes_catalog;
+    statement.truncates |= body.truncates;
+    statement.defines |= body.effects.changes_catalog || is_opaque(body.effects);
+    statement.changes_catalog_effects |= body.effects.changes_effects || is_opaque(body.effects);
 }
 
 void copy_pins(Statement& statement, const weir_tree& tree) {
@@ -160,7 +163,32 @@ void copy_pins(Statement& statement, const weir_tree& tree) {
     }
     for (std::size_t i = 0; statement.pin == PinReason::none && i < statement.pins.size(); ++i)
         if (statement.pins[i]) statement.pin = static_cast<PinReason>(i);
-    if (do_is_read) read_do(statement, tree.do_block);
+    if (do_is_read) {
+        read_do(statement, tree.do_block);
+    } else if (tree.do_count > 0) {
+        statement.defines = true;
+        statement.changes_catalog_effects = true;
+        statement.truncates = true;
+    }
+}
+
+void read_definition(Statement& statement, std::string_view text) {
+    auto body = effects_of_body("sql", text);
+    body.effects.changes_catalog = false;
+    const auto calls = [&](const char* name) {
+        return std::binary_search(body.calls.begin(), body.calls.end(), name);
+    };
+    statement.defines_effects = body.effects.any() || body.effects.reads_sequences ||
+                                calls("nextval") || calls("setval") ||
+                                statement.contains(StatementKind::create_function) ||
+                                statement.contains(StatementKind::commit_prepared) ||
+                                statement.pins[static_cast<std::size_t>(PinReason::load)];
+    // An index's expression, a new column's default: run now, and later.
+    const bool stores =
+        statement.contains(StatementKind::ddl) || statement.contains(StatementKind::create_index);
+    if (stores && (!statement.functions.empty() || !statement.settings.empty() ||
+                   statement.reads_sequence_state || statement.pin != PinReason::none))
+        statement.changes_catalog_effects = true;
 }
 
 StatementPtr read_tree(const weir_tree& tree, std::string_view text) {
@@ -171,10 +199,11 @@ StatementPtr read_tree(const weir_tree& tree, std::string_view text) {
     for (int i = 0; i < tree.kind_count; ++i) {
         statement->kinds.push_back(static_cast<StatementKind>(tree.kinds[i]));
         reads_only = reads_only && only_reads(statement->kinds.back());
-        statement->defines |= is_definition(statement->kinds.back());
     }
     for (const FactFlag& row : fact_flags)
         (*statement).*row.flag = (tree.facts & row.fact) != 0;
+    for (std::size_t i = 0; i + 1 < statement->kinds.size(); ++i)
+        statement->goes_on_after_end |= ends_transaction(statement->kinds[i]);
     statement->transaction = read_options(tree.transaction);
     if (tree.name != nullptr) statement->name = tree.name;
     copy_pins(*statement, tree);
@@ -183,14 +212,10 @@ StatementPtr read_tree(const weir_tree& tree, std::string_view text) {
         add_call(*statement, tree.calls[i], reads_only);
     for (int i = 0; i < tree.relation_count; ++i)
         add_once(statement->relations, tree.relations[i]);
-    statement->knows_relations = true;
-    if (statement->defines) {
-        auto effects = effects_of_body("sql", text).effects;
-        effects.changes_catalog = false;
-        statement->defines_effects = effects.any() ||
-                                     statement->contains(StatementKind::create_function) ||
-                                     statement->pins[static_cast<std::size_t>(PinReason::load)];
-    }
+    for (int i = 0; i < tree.operator_count; ++i)
+        add_once(statement->operators, tree.operators[i]);
+    statement->knows_relations = (tree.facts & WEIR_ANY_RELATION) == 0;
+    if (statement->defines) read_definition(*statement, text);
     if (statement->creates_relation && statement->temp_search_path)
         add_pin(*statement, PinReason::temp_object, "search_path");
     statement->is_read_only =
@@ -201,20 +226,24 @@ StatementPtr read_tree(const weir_tree& tree, std::string_view text) {
 }  // namespace
 
 StatementPtr analyse(std::string_view text, protocol::TextRules rules) {
-    if (!rules.can_read(text)) return opaque_statement(PinReason::unknown_encoding);
+    if (!rules.can_read(text))
+        return opaque_statement(PinReason::unknown_encoding, has_ending_words(text));
     if (text.size() > parser_text_limit) return analyse_long_text(text);
-    if (text.find('\0') != std::string_view::npos) return opaque_statement(PinReason::unparsable);
+    const auto opaque = [&](PinReason reason) {
+        return opaque_statement(reason, may_go_on_after_end(text));
+    };
+    if (text.find('\0') != std::string_view::npos) return opaque(PinReason::unparsable);
     // The parser wants a NUL behind the text.
     std::array<char, parser_text_limit + 1> terminated;
     if (!text.empty()) std::memcpy(terminated.data(), text.data(), text.size());
     terminated[text.size()] = '\0';
     const Tree tree{terminated.data()};
-    if (!tree->parsed) return opaque_statement(static_cast<PinReason>(tree->first_pin));
+    if (!tree->parsed) return opaque(static_cast<PinReason>(tree->first_pin));
     // What was not walked to its end may do anything.
     const std::uint32_t fatal = 1U << WEIR_PIN_TOO_DEEP | 1U << WEIR_PIN_UNKNOWN_NODE;
     if ((tree->pins & fatal) != 0) {
         const bool deep = (tree->pins & 1U << WEIR_PIN_TOO_DEEP) != 0;
-        return opaque_statement(deep ? PinReason::too_deep : PinReason::unknown_node);
+        return opaque(deep ? PinReason::too_deep : PinReason::unknown_node);
     }
     return read_tree(*tree, text);
 }

@@ -136,15 +136,17 @@ struct weir_argument weir_constant(const Node* node) {
     }
 }
 
-static void note_call(struct weir_walk* walk, List* names, List* arguments) {
+void weir_note_call(struct weir_walk* walk, List* names, List* arguments, bool procedure) {
     struct weir_tree* tree = walk->tree;
     struct weir_call call;
     ListCell* cell;
 
-    if (walk->definition) return;
+    if (walk->definition && !walk->judging) return;
     memset(&call, 0, sizeof call);
     call.name = weir_last_name(names, &call.schema);
     call.statement = walk->statement;
+    call.stored = walk->judging;
+    call.procedure = procedure;
     if (call.name == NULL) {
         weir_note_pin(walk, WEIR_PIN_UNKNOWN_NODE, "function name");
         return;
@@ -164,9 +166,15 @@ static void note_operator(struct weir_walk* walk, List* names) {
     const char* schema;
     const char* name = weir_last_name(names, &schema);
 
-    if (name == NULL || !weir_is_builtin_operator(name) ||
-        (schema != NULL && strcmp(schema, "pg_catalog") != 0))
-        weir_note_pin(walk, WEIR_PIN_UNKNOWN_OPERATOR, name);
+    if (name != NULL && weir_is_builtin_operator(name) &&
+        (schema == NULL || strcmp(schema, "pg_catalog") == 0))
+        return;
+    weir_note_pin(walk, WEIR_PIN_UNKNOWN_OPERATOR, name);
+    if (walk->definition || name == NULL) return;
+    walk->operators =
+        grown(walk->operators, walk->tree->operator_count, &walk->operator_capacity, sizeof(char*));
+    walk->tree->operators = walk->operators;
+    walk->operators[walk->tree->operator_count++] = name;
 }
 
 static void note_relation(struct weir_walk* walk, const RangeVar* relation) {
@@ -181,7 +189,7 @@ static void note_relation(struct weir_walk* walk, const RangeVar* relation) {
 void weir_note_into(struct weir_walk* walk, const IntoClause* into) {
     const RangeVar* relation = into->rel;
 
-    weir_note(walk, WEIR_MAY_WRITE);
+    weir_note(walk, WEIR_MAY_WRITE | WEIR_DEFINES);
     if (relation == NULL) return;
     if (relation->relpersistence == RELPERSISTENCE_TEMP ||
         weir_is_temp_schema(relation->schemaname)) {
@@ -253,7 +261,15 @@ static bool visit(struct weir_walk* walk, Node* node) {
             weir_note(walk, WEIR_MAY_WRITE | WEIR_MAY_ADVANCE_SEQUENCE);
             return true;
         case T_FuncCall:
-            note_call(walk, ((FuncCall*)node)->funcname, ((FuncCall*)node)->args);
+            weir_note_call(walk, ((FuncCall*)node)->funcname, ((FuncCall*)node)->args, false);
+            return true;
+        case T_ColumnRef:
+            /* t.f may be f(t). */
+            if (walk->judging && list_length(((ColumnRef*)node)->fields) > 1)
+                weir_note(walk, WEIR_CHANGES_EFFECTS);
+            return true;
+        case T_A_Indirection:
+            if (walk->judging) weir_note(walk, WEIR_CHANGES_EFFECTS);
             return true;
         case T_SubLink:
             if (((SubLink*)node)->operName != NIL) note_operator(walk, ((SubLink*)node)->operName);
@@ -262,7 +278,7 @@ static bool visit(struct weir_walk* walk, Node* node) {
             if (((SortBy*)node)->useOp != NIL) note_operator(walk, ((SortBy*)node)->useOp);
             return true;
         case T_RangeTableSample:
-            note_call(walk, ((RangeTableSample*)node)->method, NIL);
+            weir_note_call(walk, ((RangeTableSample*)node)->method, NIL, false);
             return true;
         case T_RangeVar:
             note_relation(walk, (RangeVar*)node);

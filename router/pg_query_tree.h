@@ -119,6 +119,12 @@ enum weir_pin {
 #define WEIR_CHANGES_NEW_SESSIONS (1U << 14)
 #define WEIR_LITERALS_MATTER (1U << 15)
 #define WEIR_UNLOCKS_ADVISORY (1U << 16)
+#define WEIR_DEFINES (1U << 17)
+#define WEIR_CHANGES_EFFECTS (1U << 18)
+#define WEIR_ANY_RELATION (1U << 19)
+#define WEIR_TRUNCATES (1U << 20)
+#define WEIR_MAY_END_TRANSACTION (1U << 21)
+#define WEIR_CHAINS (1U << 22)
 
 enum weir_argument_kind {
     WEIR_ABSENT,
@@ -142,6 +148,8 @@ struct weir_call {
     struct weir_argument arguments[WEIR_ARGUMENTS]; /* the first ones, by position */
     int count;                                      /* of all arguments */
     int statement;
+    bool stored;    /* in a default, check or key: not called now */
+    bool procedure; /* of CALL: none of PostgreSQL's own */
 };
 
 /* A DO statement: its language (NULL: plpgsql) and its body. */
@@ -188,6 +196,8 @@ struct weir_tree {
     int setting_count;
     const char* const* relations; /* names without schemas, as often as they are written */
     int relation_count;
+    const char* const* operators; /* those that are not PostgreSQL's own, likewise */
+    int operator_count;
     struct weir_do do_block; /* of the first DO; without a body there is none, or one too many */
     int do_count;
 

@@ -94,9 +94,11 @@ static enum weir_kind walk_transaction(struct weir_walk* walk, const Transaction
             note_transaction_options(walk, statement->options);
             return WEIR_BEGIN;
         case TRANS_STMT_COMMIT:
+            if (statement->chain) weir_note(walk, WEIR_CHAINS);
             note_transaction_options(walk, NIL)->chain = statement->chain;
             return WEIR_COMMIT;
         case TRANS_STMT_ROLLBACK:
+            if (statement->chain) weir_note(walk, WEIR_CHAINS);
             note_transaction_options(walk, NIL)->chain = statement->chain;
             return WEIR_ROLLBACK;
         case TRANS_STMT_SAVEPOINT:
@@ -116,6 +118,9 @@ static enum weir_kind walk_transaction(struct weir_walk* walk, const Transaction
         case TRANS_STMT_ROLLBACK_PREPARED:
             weir_note_name(walk, statement->gid);
             weir_note(walk, WEIR_MAY_WRITE | WEIR_LITERALS_MATTER | WEIR_NOT_IN_PIPELINE);
+            /* What was prepared may be DDL. */
+            if (statement->kind == TRANS_STMT_COMMIT_PREPARED)
+                weir_note(walk, WEIR_DEFINES | WEIR_CHANGES_EFFECTS);
             return statement->kind == TRANS_STMT_COMMIT_PREPARED ? WEIR_COMMIT_PREPARED
                                                                  : WEIR_ROLLBACK_PREPARED;
     }
@@ -322,6 +327,10 @@ static enum weir_kind walk_create_table(struct weir_walk* walk, const CreateStmt
     note_created_relation(walk, statement->relation, statement->oncommit == ONCOMMIT_DROP);
     walk_partition_bound(walk, statement->partbound);
     weir_note(walk, WEIR_MAY_WRITE);
+    weir_judge_table(walk, statement);
+    /* The rows of the default partition are looked at. */
+    if (statement->partbound != NULL)
+        weir_note_relation_name(walk, ((RangeVar*)linitial(statement->inhRelations))->relname);
     return WEIR_CREATE_TABLE;
 }
 
@@ -338,6 +347,14 @@ static enum weir_kind walk_view(struct weir_walk* walk, const ViewStmt* statemen
     return WEIR_CREATE_VIEW;
 }
 
+/* EXCLUDE: pairs of an element and its operator. */
+static void walk_exclusions(struct weir_walk* walk, List* exclusions) {
+    ListCell* cell;
+
+    foreach (cell, exclusions)
+        weir_walk_node(walk, linitial((List*)lfirst(cell)));
+}
+
 /* A new column's default and a new check are run over the rows there are. */
 static void walk_constraints(struct weir_walk* walk, List* constraints) {
     ListCell* cell;
@@ -348,31 +365,41 @@ static void walk_constraints(struct weir_walk* walk, List* constraints) {
         if (node != NULL && IsA(node, Constraint)) {
             weir_walk_node(walk, ((const Constraint*)node)->raw_expr);
             weir_walk_node(walk, ((const Constraint*)node)->where_clause);
+            walk_exclusions(walk, ((const Constraint*)node)->exclusions);
         }
+    }
+}
+
+static void walk_alteration(struct weir_walk* walk, const AlterTableCmd* command) {
+    Node* definition = command->def;
+
+    weir_judge_alteration(walk, command);
+    if (definition == NULL) return;
+    if (IsA(definition, ColumnDef)) {
+        weir_walk_node(walk, ((ColumnDef*)definition)->raw_default);
+        walk_constraints(walk, ((ColumnDef*)definition)->constraints);
+    } else if (IsA(definition, Constraint))
+        walk_constraints(walk, list_make1(definition));
+    else if (IsA(definition, RangeVar)) /* INHERIT */
+        weir_note_relation_name(walk, ((RangeVar*)definition)->relname);
+    else if (IsA(definition, PartitionCmd)) {
+        const PartitionCmd* partition = (PartitionCmd*)definition;
+
+        walk_partition_bound(walk, partition->bound);
+        weir_note_relation_name(walk, partition->name->relname);
+        if (partition->concurrent) weir_note(walk, WEIR_NOT_IN_PIPELINE);
     }
 }
 
 static enum weir_kind walk_alter_table(struct weir_walk* walk, const AlterTableStmt* statement) {
     ListCell* cell;
 
-    weir_note(walk, WEIR_MAY_WRITE);
+    /* A new column may take its values from a sequence. */
+    weir_note(walk, WEIR_MAY_WRITE | WEIR_MAY_ADVANCE_SEQUENCE);
     /* Its checks, defaults and indexes may be run over the rows there are. */
     if (statement->relation != NULL) weir_note_relation_name(walk, statement->relation->relname);
-    foreach (cell, statement->cmds) {
-        const AlterTableCmd* command = lfirst(cell);
-        Node* definition = IsA(command, AlterTableCmd) ? command->def : NULL;
-
-        if (definition == NULL) continue;
-        if (IsA(definition, ColumnDef)) {
-            weir_walk_node(walk, ((ColumnDef*)definition)->raw_default);
-            walk_constraints(walk, ((ColumnDef*)definition)->constraints);
-        } else if (IsA(definition, Constraint))
-            walk_constraints(walk, list_make1(definition));
-        else if (IsA(definition, PartitionCmd)) {
-            walk_partition_bound(walk, ((PartitionCmd*)definition)->bound);
-            if (((PartitionCmd*)definition)->concurrent) weir_note(walk, WEIR_NOT_IN_PIPELINE);
-        }
-    }
+    foreach (cell, statement->cmds)
+        walk_alteration(walk, (const AlterTableCmd*)lfirst(cell));
     return WEIR_DDL;
 }
 
@@ -382,6 +409,7 @@ static enum weir_kind walk_index(struct weir_walk* walk, const IndexStmt* statem
     if (statement->relation != NULL) weir_note_relation_name(walk, statement->relation->relname);
     weir_walk_node(walk, statement->indexParams);
     weir_walk_node(walk, statement->whereClause);
+    weir_judge_index(walk, statement);
     return WEIR_CREATE_INDEX;
 }
 
@@ -419,9 +447,12 @@ static enum weir_kind walk_call(struct weir_walk* walk, const CallStmt* statemen
 
     weir_note_pin(walk, WEIR_PIN_CALL, name);
     weir_note(
-        walk, WEIR_MAY_WRITE | WEIR_MAY_ADVANCE_SEQUENCE | WEIR_MAY_NOTIFY | WEIR_NOT_IN_PIPELINE
+        walk,
+        WEIR_MAY_WRITE | WEIR_MAY_ADVANCE_SEQUENCE | WEIR_MAY_NOTIFY | WEIR_NOT_IN_PIPELINE |
+            WEIR_MAY_END_TRANSACTION
     );
-    weir_walk_node(walk, statement->funccall);
+    weir_note_call(walk, statement->funccall->funcname, statement->funccall->args, true);
+    weir_walk_node(walk, statement->funccall->args);
     return WEIR_CALL;
 }
 
@@ -442,7 +473,7 @@ static void note_do(struct weir_walk* walk, const DoStmt* statement) {
 static enum weir_kind walk_truncate(struct weir_walk* walk, const TruncateStmt* statement) {
     ListCell* cell;
 
-    weir_note(walk, WEIR_MAY_WRITE);
+    weir_note(walk, WEIR_MAY_WRITE | WEIR_TRUNCATES | WEIR_MAY_ADVANCE_SEQUENCE);
     foreach (cell, statement->relations)
         weir_walk_node(walk, lfirst(cell));
     return WEIR_TRUNCATE;
@@ -516,7 +547,8 @@ static enum weir_kind walk_session_statement(struct weir_walk* walk, Node* node)
             weir_note_pin(walk, WEIR_PIN_DO_BLOCK, NULL);
             weir_note(
                 walk,
-                WEIR_MAY_WRITE | WEIR_MAY_ADVANCE_SEQUENCE | WEIR_MAY_NOTIFY | WEIR_NOT_IN_PIPELINE
+                WEIR_MAY_WRITE | WEIR_MAY_ADVANCE_SEQUENCE | WEIR_MAY_NOTIFY |
+                    WEIR_NOT_IN_PIPELINE | WEIR_MAY_END_TRANSACTION
             );
             return WEIR_DO;
         default:
@@ -570,6 +602,7 @@ static enum weir_kind walk_definition(struct weir_walk* walk, Node* node) {
             return WEIR_DDL;
         case T_CreateStatsStmt:
             note_created(walk, ((CreateStatsStmt*)node)->defnames);
+            weir_judge_statistics(walk, (CreateStatsStmt*)node);
             return WEIR_DDL;
         case T_CreateConversionStmt:
             note_created(walk, ((CreateConversionStmt*)node)->conversion_name);
@@ -583,6 +616,24 @@ static enum weir_kind walk_definition(struct weir_walk* walk, Node* node) {
         default:
             return WEIR_UNKNOWN;
     }
+}
+
+/* Its indexes' and statistics' expressions are evaluated; without a name, those of any relation. */
+static void note_maintained(struct weir_walk* walk, const RangeVar* relation) {
+    if (relation == NULL)
+        weir_note(walk, WEIR_ANY_RELATION);
+    else
+        weir_note_relation_name(walk, relation->relname);
+}
+
+static enum weir_kind walk_vacuum(struct weir_walk* walk, const VacuumStmt* statement) {
+    ListCell* cell;
+
+    if (statement->is_vacuumcmd) weir_note(walk, WEIR_NOT_IN_PIPELINE);
+    if (statement->rels == NIL) note_maintained(walk, NULL);
+    foreach (cell, statement->rels)
+        note_maintained(walk, ((VacuumRelation*)lfirst(cell))->relation);
+    return WEIR_VACUUM;
 }
 
 /* Roles, databases, the whole cluster; what cannot share a transaction. */
@@ -624,14 +675,19 @@ static enum weir_kind walk_cluster_statement(struct weir_walk* walk, Node* node)
             weir_note(walk, WEIR_NOT_IN_PIPELINE | WEIR_LITERALS_MATTER);
             return WEIR_ALTER_SYSTEM;
         case T_VacuumStmt:
-            if (((VacuumStmt*)node)->is_vacuumcmd) weir_note(walk, WEIR_NOT_IN_PIPELINE);
-            return WEIR_VACUUM;
+            return walk_vacuum(walk, (VacuumStmt*)node);
         case T_ReindexStmt:
-            weir_note(walk, WEIR_NOT_IN_PIPELINE);
+            weir_note(walk, WEIR_NOT_IN_PIPELINE | WEIR_DEFINES);
+            note_maintained(walk, ((ReindexStmt*)node)->relation);
             return WEIR_REINDEX;
         case T_ClusterStmt:
             weir_note(walk, WEIR_NOT_IN_PIPELINE);
+            note_maintained(walk, ((ClusterStmt*)node)->relation);
             return WEIR_CLUSTER;
+        case T_RefreshMatViewStmt:
+            weir_note(walk, WEIR_DEFINES | WEIR_MAY_ADVANCE_SEQUENCE);
+            note_maintained(walk, ((RefreshMatViewStmt*)node)->relation);
+            return WEIR_REFRESH;
         case T_CreateExtensionStmt:
             weir_note_pin(walk, WEIR_PIN_LOAD, ((CreateExtensionStmt*)node)->extname);
             return WEIR_DDL;
@@ -651,8 +707,6 @@ static enum weir_kind simple_kind(NodeTag tag) {
     switch (tag) {
         case T_LockStmt:
             return WEIR_LOCK;
-        case T_RefreshMatViewStmt:
-            return WEIR_REFRESH;
         case T_CheckPointStmt:
             return WEIR_CHECKPOINT;
         case T_RuleStmt: /* what it holds runs with the statements it rewrites */
@@ -703,6 +757,10 @@ static enum weir_kind simple_kind(NodeTag tag) {
     }
 }
 
+static bool is_definition(enum weir_kind kind) {
+    return kind == WEIR_DDL || (kind >= WEIR_CREATE_TABLE && kind <= WEIR_CREATE_FUNCTION);
+}
+
 enum weir_kind weir_walk_utility(struct weir_walk* walk, Node* node) {
     enum weir_kind kind;
 
@@ -727,5 +785,9 @@ enum weir_kind weir_walk_utility(struct weir_walk* walk, Node* node) {
     if (kind == WEIR_UNKNOWN) kind = walk_cluster_statement(walk, node);
     if (kind == WEIR_UNKNOWN) kind = simple_kind(nodeTag(node));
     if (kind == WEIR_UNKNOWN) weir_note_pin(walk, WEIR_PIN_UNKNOWN_NODE, NULL);
+    if (is_definition(kind)) {
+        weir_note(walk, WEIR_DEFINES);
+        if (!weir_is_plain_definition(node)) weir_note(walk, WEIR_CHANGES_EFFECTS);
+    }
     return kind;
 }

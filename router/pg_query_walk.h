@@ -36,6 +36,7 @@ struct weir_walk {
     int depth;
     int visits;
     bool definition; /* in a view's query: nothing of it is executed now */
+    bool judging;    /* in a stored expression: its calls are noted as such */
     uint8_t* kinds;
     int kind_capacity;
     struct weir_call* calls;
@@ -44,6 +45,8 @@ struct weir_walk {
     int setting_capacity;
     const char** relations;
     int relation_capacity;
+    const char** operators;
+    int operator_capacity;
 };
 
 /* Walks an expression, a DML statement, a list of those, or NULL. */
@@ -58,6 +61,15 @@ enum weir_kind weir_walk_utility(struct weir_walk* walk, Node* node);
 /* SELECT INTO, CREATE TABLE AS: the new relation. */
 void weir_note_into(struct weir_walk* walk, const IntoClause* into);
 
+/* Note WEIR_CHANGES_EFFECTS if what they store may have an effect on later statements. */
+void weir_judge_table(struct weir_walk* walk, const CreateStmt* table);
+void weir_judge_index(struct weir_walk* walk, const IndexStmt* index);
+void weir_judge_statistics(struct weir_walk* walk, const CreateStatsStmt* statistics);
+void weir_judge_alteration(struct weir_walk* walk, const AlterTableCmd* command);
+
+/* False: this DDL statement counts as WEIR_CHANGES_EFFECTS whatever is in it. */
+bool weir_is_plain_definition(const Node* node);
+
 void weir_note_pin(struct weir_walk* walk, enum weir_pin pin, const char* detail);
 void weir_note_setting(
     struct weir_walk* walk,
@@ -66,6 +78,7 @@ void weir_note_setting(
     enum weir_setting_action action,
     bool is_local
 );
+void weir_note_call(struct weir_walk* walk, List* names, List* arguments, bool procedure);
 /* A relation that the statement reads or writes, whose triggers, rules and defaults may run. */
 void weir_note_relation_name(struct weir_walk* walk, const char* name);
 bool weir_is_temp_schema(const char* schema);

@@ -2,8 +2,9 @@
 #include "router/pg_query_parser.h"
 #include "router/pg_query_tree.h"
 
-#include <functional>
+#include <algorithm>
 #include <string>
+#include <string_view>
 
 namespace weir::router {
 
@@ -15,6 +16,11 @@ struct Check {
 };
 
 using Kind = StatementKind;
+
+bool names(const Statement& statement, std::string_view relation) {
+    const auto& names = statement.relations;
+    return std::find(names.begin(), names.end(), relation) != names.end();
+}
 
 // Each looks at fields far into a node, so that another layout shows.
 constexpr Check checks[] = {
@@ -94,11 +100,63 @@ constexpr Check checks[] = {
      }},
     {"VACUUM",
      [](const Statement& s) {
-         return s.not_in_pipeline;
+         return s.not_in_pipeline && !s.knows_relations;
      }},
-    {"ANALYZE",
+    {"ANALYZE weir_t (a)",
      [](const Statement& s) {
-         return !s.not_in_pipeline;
+         return !s.not_in_pipeline && s.knows_relations && names(s, "weir_t");
+     }},
+    {"REINDEX TABLE CONCURRENTLY weir_t",
+     [](const Statement& s) {
+         return names(s, "weir_t");
+     }},
+    {"CLUSTER weir_t USING weir_i",
+     [](const Statement& s) {
+         return names(s, "weir_t");
+     }},
+    {"REFRESH MATERIALIZED VIEW CONCURRENTLY weir_t",
+     [](const Statement& s) {
+         return names(s, "weir_t");
+     }},
+    {"ALTER TABLE a ATTACH PARTITION weir_t FOR VALUES IN (1)",
+     [](const Statement& s) {
+         return names(s, "weir_t") && s.changes_catalog_effects;
+     }},
+    {"CREATE TABLE t (a int DEFAULT 1, CHECK (a > 0)) PARTITION BY LIST (a)",
+     [](const Statement& s) {
+         return s.defines && !s.changes_catalog_effects;
+     }},
+    {"CREATE TABLE t (a int DEFAULT weir_f())",
+     [](const Statement& s) {
+         return s.changes_catalog_effects && s.functions.empty();
+     }},
+    {"CREATE TABLE t (a int) PARTITION BY LIST (weir_f(a))",
+     [](const Statement& s) {
+         return s.changes_catalog_effects;
+     }},
+    {"CREATE TABLE t (LIKE u INCLUDING DEFAULTS)",
+     [](const Statement& s) {
+         return s.changes_catalog_effects;
+     }},
+    {"CREATE TABLE t (a int) INHERITS (u)",
+     [](const Statement& s) {
+         return s.changes_catalog_effects;
+     }},
+    {"CREATE STATISTICS s ON (weir_f(a)), b FROM t",
+     [](const Statement& s) {
+         return s.changes_catalog_effects;
+     }},
+    {"ALTER TABLE t ADD COLUMN a int, DISABLE TRIGGER b, ADD EXCLUDE (c WITH =)",
+     [](const Statement& s) {
+         return s.changes_catalog_effects;
+     }},
+    {"ALTER TABLE t ADD COLUMN a int, DISABLE TRIGGER b, VALIDATE CONSTRAINT c",
+     [](const Statement& s) {
+         return !s.changes_catalog_effects;
+     }},
+    {"ALTER TABLE t RENAME COLUMN a TO b",
+     [](const Statement& s) {
+         return !s.changes_catalog_effects;
      }},
     {"DECLARE weir_c CURSOR WITH HOLD FOR SELECT 1",
      [](const Statement& s) {

@@ -40,6 +40,7 @@ bool SessionEffects::merge(const SessionEffects& other) {
     const std::size_t touches_before = touches.size();
     const bool flags_change = (other.unlocks_advisory && !unlocks_advisory) ||
                               (other.changes_catalog && !changes_catalog) ||
+                              (other.changes_effects && !changes_effects) ||
                               (other.reads_sequences && !reads_sequences) ||
                               (other.may_advance_sequence && !may_advance_sequence);
     pins |= other.pins;
@@ -47,6 +48,7 @@ bool SessionEffects::merge(const SessionEffects& other) {
         insert(name);
     unlocks_advisory |= other.unlocks_advisory;
     changes_catalog |= other.changes_catalog;
+    changes_effects |= other.changes_effects;
     reads_sequences |= other.reads_sequences;
     may_advance_sequence |= other.may_advance_sequence;
     return flags_change || pins != pins_before || touches.size() != touches_before;

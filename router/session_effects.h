@@ -23,10 +23,13 @@ struct SessionEffects {
     bool reads_sequences = false;
     bool may_advance_sequence = false;
     bool changes_catalog = false;  // DDL
+    bool changes_effects = false;  // ... of Statement::changes_catalog_effects' kind
 
     bool any() const {
         return pins.any() || !touches.empty() || unlocks_advisory || changes_catalog;
     }
+
+    bool uses_sequences() const { return reads_sequences || may_advance_sequence; }
 
     bool has(PinReason reason) const { return pins[static_cast<std::size_t>(reason)]; }
 

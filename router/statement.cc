@@ -183,14 +183,18 @@ std::string_view text(PinReason reason) {
 
 namespace {
 
-StatementPtr make_opaque(PinReason reason) {
+StatementPtr make_opaque(PinReason reason, bool goes_on_after_end) {
     auto statement = std::make_shared<Statement>();
     statement->kinds = {StatementKind::unknown};
     statement->pin = reason;
     statement->pins.set(static_cast<std::size_t>(reason));
     statement->may_write = true;
     statement->defines = true;
+    statement->changes_catalog_effects = true;
     statement->defines_effects = true;
+    statement->truncates = true;
+    statement->may_end_transaction = true;
+    statement->goes_on_after_end = goes_on_after_end;
     statement->creates_relation = true;
     statement->temp_search_path = true;
     statement->reads_sequence_state = true;
@@ -205,15 +209,16 @@ StatementPtr make_opaque(PinReason reason) {
 
 }  // namespace
 
-const StatementPtr& opaque_statement(PinReason reason) {
+const StatementPtr& opaque_statement(PinReason reason, bool goes_on_after_end) {
     constexpr std::size_t count = static_cast<std::size_t>(PinReason::last) + 1;
-    static const std::array<StatementPtr, count> statements = [] {
-        std::array<StatementPtr, count> made;
+    static const auto statements = [] {
+        std::array<std::array<StatementPtr, 2>, count> made;
         for (std::size_t i = 0; i < count; ++i)
-            made[i] = make_opaque(static_cast<PinReason>(i));
+            for (const bool goes_on : {false, true})
+                made[i][goes_on ? 1 : 0] = make_opaque(static_cast<PinReason>(i), goes_on);
         return made;
     }();
-    return statements[static_cast<std::size_t>(reason)];
+    return statements[static_cast<std::size_t>(reason)][goes_on_after_end ? 1 : 0];
 }
 
 }  // namespace weir::router

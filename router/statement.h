@@ -177,6 +177,13 @@ struct Statement {
     // relations. Each once.
     std::vector<std::string> functions;
     std::vector<std::string> relations;
+    std::vector<std::string> operators;  // in use and not PostgreSQL's own
+    // Names in a DO's body that may be functions (tables, types, words of the grammar, too): one
+    // that the catalog does not know counts for nothing.
+    std::vector<std::string> possible_functions;
+    // PostgreSQL's own functions that are called without a schema: a user's of that name may be
+    // meant. They view static memory.
+    std::vector<std::string_view> builtin_functions;
 
     // For an error position to be trusted and a text to be answered locally: exactly one.
     StatementKind kind() const { return kinds.empty() ? StatementKind::empty : kinds.front(); }
@@ -190,11 +197,23 @@ struct Statement {
     }
 
     bool parsed = false;   // false: everything below is the cautious answer
-    bool defines = false;  // DDL, or unknown: the catalog may be another one after it
+    bool defines = false;  // DDL, or unknown: event triggers may fire
+    // What router::Catalog says may be something else after it: DDL that makes or changes anything
+    // with an effect, COMMIT PREPARED, or unknown. Only if `defines`, and then as well if
+    // the statement itself reaches an effect.
+    bool changes_catalog_effects = false;
     // ... and something with an effect may be in it, even if nothing in the database has one: a
     // function's body, a view or default that calls set_config().
     bool defines_effects = false;
-    bool knows_relations = false;  // `relations` has all of them
+    // `relations` has all of them. Not so for VACUUM, ANALYZE, CLUSTER and REINDEX of a schema or
+    // the database.
+    bool knows_relations = false;
+    bool truncates = false;  // see Catalog::truncating()
+    // COMMIT or ROLLBACK within it: CALL, DO, or unknown.
+    bool may_end_transaction = false;
+    // Something runs behind a COMMIT, ROLLBACK or PREPARE TRANSACTION of the same text, or that is
+    // AND CHAIN. Of what was not parsed: the words for it are there.
+    bool goes_on_after_end = false;
     // Only reads, with functions known to be harmless, as far as a text can tell: a view, cast or
     // overloaded name may still call anything (that is the catalog's to say).
     bool is_read_only = false;
@@ -228,7 +247,7 @@ struct Statement {
 
 using StatementPtr = std::shared_ptr<const Statement>;
 
-// A text about which nothing is known but why. The one for each reason is made once and shared.
-const StatementPtr& opaque_statement(PinReason reason);
+// A text about which nothing is known but why. Those for each reason are made once and shared.
+const StatementPtr& opaque_statement(PinReason reason, bool goes_on_after_end = true);
 
 }  // namespace weir::router

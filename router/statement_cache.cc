@@ -31,7 +31,12 @@ std::size_t estimated_size(const Statement& statement) {
     for (const SettingChange& change : statement.settings)
         size +=
             sizeof change + change.name.capacity() + (change.value ? change.value->capacity() : 0);
-    for (const auto* names : {&statement.functions, &statement.relations})
+    size += statement.builtin_functions.capacity() * sizeof(std::string_view);
+    for (const auto* names :
+         {&statement.functions,
+          &statement.relations,
+          &statement.operators,
+          &statement.possible_functions})
         for (const std::string& name : *names)
             size += sizeof name + name.capacity();
     return size;

@@ -15,6 +15,7 @@ add_executable(test_session
     proxy_session_names_test.cc
     proxy_session_pins_test.cc
     proxy_session_settings_test.cc
+    proxy_session_sql_names_test.cc
     proxy_session_state_test.cc
     proxy_session_statements_test.cc
     proxy_session_test.cc

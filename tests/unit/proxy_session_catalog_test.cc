@@ -12,7 +12,10 @@ using router::PinReason;
 
 namespace {
 
-const std::string reads_the_catalog = fe::query(router::catalog_query());
+const std::string reads_the_catalog = fe::query(
+    "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; " +
+    std::string(router::catalog_query())
+);
 
 std::string catalog_row(const router::CatalogRow& row) {
     return be::row_of({std::string(1, row.kind), row.a, row.b, row.c, row.d});
@@ -23,7 +26,7 @@ std::string function_row(const std::string& oid, const std::string& name, const 
 }
 
 std::string end_of_catalog() {
-    return be::complete("SELECT 1") + be::ready();
+    return be::complete("SET") + be::complete("SET") + be::complete("SELECT 1") + be::ready();
 }
 
 std::string asks_for(std::vector<std::string> names, proxy::PinSet pins = 0) {
@@ -104,8 +107,8 @@ TEST_CASE("Catalog: settings that a function sets are asked for, its locks keep 
         .client_receives(selected(), be::ready())
         .with_client(1)
         .client_sends(select("1"))
-        .server_receives(fe::injected("RESET \"app\".\"t\""), select("1"))
-        .server_replies(be::injected_done("RESET"), selected(), be::ready())
+        .server_receives(fe::brought(fe::injected("RESET \"app\".\"t\"")), select("1"))
+        .server_replies(be::brought_done(be::injected_done("RESET")), selected(), be::ready())
         .client_receives(selected(), be::ready());
     script.play();
 }
@@ -125,8 +128,8 @@ TEST_CASE("Catalog: a trigger counts for the statement that fires it, not for on
         .server_replies(says({"bob"}))
         .with_client(1)
         .client_sends(select("1"))
-        .server_receives(fe::injected("RESET ROLE"), select("1"))
-        .server_replies(be::injected_done("RESET"), selected(), be::ready())
+        .server_receives(fe::brought(fe::injected("RESET ROLE")), select("1"))
+        .server_replies(be::brought_done(be::injected_done("RESET")), selected(), be::ready())
         .client_receives(selected(), be::ready());
     script.play();
 }

@@ -33,8 +33,8 @@ TEST_CASE("Settings: another client's are brought to the server with the request
     auto script = with_a_name();
     script.with_client(1)
         .client_sends(select("1"))
-        .server_receives(fe::injected(set_empty), select("1"))
-        .server_replies(be::injected_done(), selected(), named(""), be::ready())
+        .server_receives(fe::brought(fe::injected(set_empty)), select("1"))
+        .server_replies(be::brought_done(be::injected_done(), named("")), selected(), be::ready())
         .client_receives(selected(), be::ready())
         // It has it now.
         .client_sends(select("2"))
@@ -43,8 +43,8 @@ TEST_CASE("Settings: another client's are brought to the server with the request
         .client_receives(selected(), be::ready())
         .with_client(0)
         .client_sends(select("3"))
-        .server_receives(fe::injected(set_x), select("3"))
-        .server_replies(be::injected_done(), selected(), named("x"), be::ready())
+        .server_receives(fe::brought(fe::injected(set_x)), select("3"))
+        .server_replies(be::brought_done(be::injected_done(), named("x")), selected(), be::ready())
         .client_receives(selected(), be::ready())
         .server_is_kept();
     script.play();
@@ -52,11 +52,17 @@ TEST_CASE("Settings: another client's are brought to the server with the request
 
 TEST_CASE("Settings: a SET to what another client has left on the server is the client's") {
     auto script = with_a_name();
-    // PostgreSQL reports what is not as it was reported last: nothing.
     script.with_client(1)
         .client_sends(fe::query("set application_name to x"))
-        .server_receives(fe::injected(set_empty), fe::query("set application_name to x"))
-        .server_replies(be::injected_done(), be::complete("SET"), be::ready())
+        .server_receives(
+            fe::brought(fe::injected(set_empty)), fe::query("set application_name to x")
+        )
+        .server_replies(
+            be::brought_done(be::injected_done(), named("")),
+            be::complete("SET"),
+            named("x"),
+            be::ready()
+        )
         .client_receives(be::complete("SET"), named("x"), be::ready())
         .client_sends(select("1"))
         .server_receives(select("1"))
@@ -66,15 +72,14 @@ TEST_CASE("Settings: a SET to what another client has left on the server is the 
     script.play();
 }
 
-TEST_CASE("Settings: what PostgreSQL refuses in a pipeline waits for them") {
+TEST_CASE("Settings: they are there for what PostgreSQL refuses behind others, without waiting") {
     auto script = with_a_name();
     script.with_client(1)
         .client_sends(fe::query("vacuum"))
-        .server_receives(fe::injected(set_empty), fe::sync())
-        .server_replies(be::injected_done(), named(""), be::ready())
-        .client_receives("")
-        .server_receives(fe::query("vacuum"))
-        .server_replies(be::complete("VACUUM"), be::ready())
+        .server_receives(fe::brought(fe::injected(set_empty)), fe::query("vacuum"))
+        .server_replies(
+            be::brought_done(be::injected_done(), named("")), be::complete("VACUUM"), be::ready()
+        )
         .client_receives(be::complete("VACUUM"), be::ready())
         .pool_has(0, 1, 0);
     script.play();
@@ -82,48 +87,34 @@ TEST_CASE("Settings: what PostgreSQL refuses in a pipeline waits for them") {
 
 TEST_CASE("Settings: one that fails stops the request; the client gets error and ReadyForQuery") {
     auto script = with_a_name();
-    const auto refused = be::error("22023", "invalid value");
+    const auto refused =
+        be::parse_complete() + be::bind_complete() + be::error("22023", "invalid value");
+    const auto told = be::own_error("22023", "invalid value");
     script.with_client(1);
-    // A server that refuses a setting amid a request is closed: it is not what it was thought to
-    // be.
     SUBCASE("before a Query") {
         script.client_sends(select("1"))
-            .server_receives(fe::injected(set_empty), select("1"))
-            .server_replies(be::parse_complete(), be::bind_complete(), refused)
+            .server_receives(fe::brought(fe::injected(set_empty)), select("1"))
+            .server_replies(be::brought_refused(refused))
             .server_receives(fe::sync())
             .server_replies(be::ready())
-            .client_receives(refused, be::ready())
-            .server_is_closed(pool::CloseReason::reset_failed);
+            .client_receives(told, be::ready());
     }
     SUBCASE("before an extended query") {
         const auto group =
             fe::parse("", "select 1") + fe::bind("", "") + fe::execute() + fe::sync();
         script.client_sends(group)
-            .server_receives(fe::injected(set_empty), group)
-            .server_replies(be::parse_complete(), be::bind_complete(), refused, be::ready())
-            .client_receives(refused, be::ready())
-            .server_is_closed(pool::CloseReason::reset_failed);
+            .server_receives(fe::brought(fe::injected(set_empty)), group)
+            .server_replies(be::brought_refused(refused), be::ready())
+            .client_receives(told, be::ready());
     }
-    SUBCASE("before what waits for it") {
-        script.client_sends(fe::query("vacuum"))
-            .server_receives(fe::injected(set_empty), fe::sync())
-            .server_replies(be::parse_complete(), be::bind_complete(), refused, be::ready())
-            .client_receives(be::own_error("22023", "invalid value"), be::ready())
-            .server_receives("")
-            .server_is_kept();
-    }
+    // The server is what it was: its transaction was rolled back.
     script.client_lives()
-        .does(
-            "the next server",
-            [](ScriptWorld& world) { world.entry->pool.close_all_idle(pool::CloseReason::killed); }
-        )
-        .pool_has(0, 0, 0)
-        .server_opens()
-        .with_server(1)
+        .server_is_kept()
         .client_sends(select("2"))
-        .server_receives(select("2"))
-        .server_replies(selected(), be::ready())
-        .client_receives(selected(), be::ready());
+        .server_receives(fe::brought(fe::injected(set_empty)), select("2"))
+        .server_replies(be::brought_done(be::injected_done(), named("")), selected(), be::ready())
+        .client_receives(selected(), be::ready())
+        .pool_has(0, 1, 0);
     script.play();
 }
 
@@ -157,29 +148,34 @@ TEST_CASE("Settings: a request that is passed on in pieces does not run without 
             // Pinned by what it was about to run, on a server that still lacks its settings.
             .pool_has(1, 0, 0)
             .client_sends(select("1"))
-            .server_receives(fe::injected(set_empty), select("1"))
-            .server_replies(be::injected_done(), selected(), named(""), be::ready())
+            .server_receives(fe::brought(fe::injected(set_empty)), select("1"))
+            .server_replies(
+                be::brought_done(be::injected_done(), named("")), selected(), be::ready()
+            )
             .client_receives(selected(), be::ready());
     }
     script.play();
 }
 
-TEST_CASE("Settings: a failed unit rolls injected ones back, and nobody is told") {
+TEST_CASE("Settings: what was brought holds when the request fails, or is rolled back") {
     auto script = with_a_name();
     script.with_client(1)
         .client_sends(select("1/0"))
-        .server_receives(fe::injected(set_empty), select("1/0"))
-        // PostgreSQL may report both ways round: at the end it is x again.
-        .server_replies(be::injected_done(), be::error("22012", "division"), be::ready())
+        .server_receives(fe::brought(fe::injected(set_empty)), select("1/0"))
+        .server_replies(
+            be::brought_done(be::injected_done(), named("")),
+            be::error("22012", "division"),
+            be::ready()
+        )
         .client_receives(be::error("22012", "division"), be::ready())
         .client_sends(select("2"))
-        .server_receives(fe::injected(set_empty), select("2"))
-        .server_replies(be::injected_done(), selected(), named(""), be::ready())
+        .server_receives(select("2"))
+        .server_replies(selected(), be::ready())
         .client_receives(selected(), be::ready());
     script.play();
 }
 
-TEST_CASE("Settings: what is not reported is uncertain after its transaction has failed") {
+TEST_CASE("Settings: what is not reported is brought in the same way") {
     SessionScript script;
     script.client_connects({{"search_path", "a"}})
         .server_receives(fe::injected("SET \"search_path\" TO 'a'"), fe::sync())
@@ -188,21 +184,15 @@ TEST_CASE("Settings: what is not reported is uncertain after its transaction has
         .client_receives(welcome_of(1))
         .with_client(0)
         .client_sends(select("1/0"))
-        .server_receives(fe::injected("RESET \"search_path\""), select("1/0"))
-        .server_replies(be::injected_done("RESET"), be::error("22012", "division"), be::ready())
+        .server_receives(fe::brought(fe::injected("RESET \"search_path\"")), select("1/0"))
+        .server_replies(
+            be::brought_done(be::injected_done("RESET")),
+            be::error("22012", "division"),
+            be::ready()
+        )
         .client_receives(be::error("22012", "division"), be::ready())
         .check(
-            "the server's search_path is not known",
-            [](ScriptWorld& world) {
-                return world.connections[0]->uncertain == std::vector<std::string>{"search_path"};
-            }
-        )
-        .client_sends(select("2"))
-        .server_receives(fe::injected("RESET \"search_path\""), select("2"))
-        .server_replies(be::injected_done("RESET"), selected(), be::ready())
-        .client_receives(selected(), be::ready())
-        .check(
-            "it is known again",
+            "the server's search_path is known",
             [](ScriptWorld& world) { return world.connections[0]->uncertain.empty(); }
         )
         .client_sends(select("3"))
@@ -219,9 +209,12 @@ TEST_CASE("Settings: a transaction begun in words fails with its settings, then 
         .client_sends(fe::query("begin"))
         .client_receives(be::complete("BEGIN"), be::ready('T'))
         .client_sends(select("1"))
-        .server_receives(fe::injected(set_empty), fe::injected("begin"), select("1"))
+        .server_receives(fe::brought(fe::injected(set_empty)), fe::injected("begin"), select("1"))
         .server_replies(
-            be::injected_done(), be::injected_done("BEGIN"), selected(), named(""), be::ready('T')
+            be::brought_done(be::injected_done(), named("")),
+            be::injected_done("BEGIN"),
+            selected(),
+            be::ready('T')
         )
         .client_receives(selected(), be::ready('T'))
         .client_sends(fe::query("commit"))

@@ -37,7 +37,7 @@ SessionScript two_clients() {
 SessionScript& selects(SessionScript& script, const std::string& injected, std::string_view tag) {
     return script.client_sends(select("1"))
         .server_receives(injected, select("1"))
-        .server_replies(be::injected_done(tag), selected(), be::ready())
+        .server_replies(be::brought_done(be::injected_done(tag)), selected(), be::ready())
         .client_receives(selected(), be::ready());
 }
 
@@ -51,8 +51,8 @@ TEST_CASE("State: a SET is followed by a question, and PostgreSQL's value follow
         .client_receives(be::complete("SET"), be::ready())
         .pool_has(0, 1, 0)
         .with_client(1);
-    selects(script, fe::injected("RESET \"work_mem\""), "RESET").with_client(0);
-    selects(script, fe::injected("SET \"work_mem\" TO '2MB'"), "SET").server_is_kept();
+    selects(script, fe::brought(fe::injected("RESET \"work_mem\"")), "RESET").with_client(0);
+    selects(script, fe::brought(fe::injected("SET \"work_mem\" TO '2MB'")), "SET").server_is_kept();
     script.play();
 }
 
@@ -70,7 +70,7 @@ TEST_CASE("State: the question about a block goes behind its COMMIT") {
         .client_receives(be::complete("COMMIT"), be::ready())
         .pool_has(0, 1, 0)
         .with_client(1);
-    selects(script, fe::injected("RESET \"work_mem\""), "RESET");
+    selects(script, fe::brought(fe::injected("RESET \"work_mem\"")), "RESET");
     script.play();
 }
 
@@ -94,9 +94,7 @@ TEST_CASE("State: where one answer does not tell the end of the transaction, it 
     script.play();
 }
 
-TEST_CASE(
-    "State: a rollback takes back what was brought with the transaction, not what is the "
-    "client's"
+TEST_CASE("State: a rollback takes back what the transaction has set, not what was brought for it"
 ) {
     auto script = two_clients();
     script.client_sends(fe::query("set work_mem = 2048"))
@@ -104,26 +102,33 @@ TEST_CASE(
         .server_replies(be::complete("SET"), be::ready(), answers({"2MB"}))
         .client_receives(be::complete("SET"), be::ready())
         .with_client(1);
-    selects(script, fe::injected("RESET \"work_mem\""), "RESET")
+    selects(script, fe::brought(fe::injected("RESET \"work_mem\"")), "RESET")
         .with_client(0)
         .client_sends(fe::query("begin"))
         .client_receives(be::complete("BEGIN"), be::ready('T'))
         .client_sends(fe::query("set work_mem = 3072"))
         .server_receives(
-            fe::injected("SET \"work_mem\" TO '2MB'"),
+            fe::brought(fe::injected("SET \"work_mem\" TO '2MB'")),
             fe::injected("begin"),
             fe::query("set work_mem = 3072")
         )
         .server_replies(
-            be::injected_done(), be::injected_done("BEGIN"), be::complete("SET"), be::ready('T')
+            be::brought_done(be::injected_done()),
+            be::injected_done("BEGIN"),
+            be::complete("SET"),
+            be::ready('T')
         )
         .client_receives(be::complete("SET"), be::ready('T'))
         .client_sends(fe::query("rollback"))
         .server_receives(fe::query("rollback"), asks({"work_mem"}))
         .server_replies(be::complete("ROLLBACK"), be::ready(), answers({"4MB"}))
         .client_receives(be::complete("ROLLBACK"), be::ready())
-        .pool_has(0, 1, 0);
-    selects(script, fe::injected("SET \"work_mem\" TO '2MB'"), "SET");
+        .pool_has(0, 1, 0)
+        // The server still has what was brought for the client before.
+        .client_sends(select("1"))
+        .server_receives(select("1"))
+        .server_replies(selected(), be::ready())
+        .client_receives(selected(), be::ready());
     script.play();
 }
 
@@ -141,8 +146,8 @@ TEST_CASE("State: the name of a custom setting stays on the server, its value do
         .client_receives(selected(), be::ready())
         .with_client(1)
         .client_sends(select("1"))
-        .server_receives(fe::injected("RESET \"app\".\"t\""), select("1"))
-        .server_replies(be::injected_done("RESET"), selected(), be::ready())
+        .server_receives(fe::brought(fe::injected("RESET \"app\".\"t\"")), select("1"))
+        .server_replies(be::brought_done(be::injected_done("RESET")), selected(), be::ready())
         .client_receives(selected(), be::ready())
         .client_sends(select("2"))
         .server_receives(select("2"))
@@ -164,20 +169,26 @@ TEST_CASE("State: the role comes off first and on last") {
         .with_client(1)
         .client_sends(select("1"))
         .server_receives(
-            fe::injected("RESET ROLE"), fe::injected("RESET \"work_mem\""), select("1")
+            fe::brought(fe::injected("RESET ROLE") + fe::injected("RESET \"work_mem\"")),
+            select("1")
         )
         .server_replies(
-            be::injected_done("RESET"), be::injected_done("RESET"), selected(), be::ready()
+            be::brought_done(be::injected_done("RESET") + be::injected_done("RESET")),
+            selected(),
+            be::ready()
         )
         .client_receives(selected(), be::ready())
         .with_client(0)
         .client_sends(select("2"))
         .server_receives(
-            fe::injected("SET \"work_mem\" TO '2MB'"),
-            fe::injected("SET \"role\" TO 'bob'"),
+            fe::brought(
+                fe::injected("SET \"work_mem\" TO '2MB'") + fe::injected("SET \"role\" TO 'bob'")
+            ),
             select("2")
         )
-        .server_replies(be::injected_done(), be::injected_done(), selected(), be::ready())
+        .server_replies(
+            be::brought_done(be::injected_done() + be::injected_done()), selected(), be::ready()
+        )
         .client_receives(selected(), be::ready())
         .client_sends(fe::query("reset role"))
         .server_receives(fe::query("reset role"))
@@ -250,8 +261,8 @@ TEST_CASE("State: settings that were set while pinned follow when the pin ends")
         .server_replies(answers({"f", "3MB"}))
         .pool_has(0, 1, 0)
         .with_client(1);
-    selects(script, fe::injected("RESET \"work_mem\""), "RESET").with_client(0);
-    selects(script, fe::injected("SET \"work_mem\" TO '3MB'"), "SET");
+    selects(script, fe::brought(fe::injected("RESET \"work_mem\"")), "RESET").with_client(0);
+    selects(script, fe::brought(fe::injected("SET \"work_mem\" TO '3MB'")), "SET");
     script.play();
 }
 
@@ -288,7 +299,7 @@ TEST_CASE("State: whoever leaves behind a SET costs no cancel request, and nobod
         .server_replies(answers({"2MB"}), be::ready())
         .pool_has(0, 1, 0)
         .with_client(1);
-    selects(script, fe::injected("RESET \"work_mem\""), "RESET").server_is_kept();
+    selects(script, fe::brought(fe::injected("RESET \"work_mem\"")), "RESET").server_is_kept();
     script.play();
 }
 
@@ -302,30 +313,6 @@ TEST_CASE("State: a client that leaves with what no question answers closes its 
         .client_ends()
         .server_is_closed(CloseReason::client_pinned)
         .pool_has(0, 0, 0);
-    script.play();
-}
-
-TEST_CASE("State: EXECUTE does what its PREPARE says, and the pin ends with DEALLOCATE") {
-    SessionScript script;
-    const std::string prepare = "prepare p as select set_config('work_mem', '2MB', false)";
-    const auto asks_first = asks({"work_mem"}, pin_bit(PinReason::sql_prepare));
-    script.client_sends(fe::query(prepare))
-        .server_receives(fe::query(prepare))
-        .server_replies(be::complete("PREPARE"), be::ready())
-        .client_receives(be::complete("PREPARE"), be::ready())
-        .server_receives(asks_first)
-        .server_replies(answers({"t", "4MB"}))
-        .client_sends(fe::query("execute p"))
-        .server_receives(fe::query("execute p"))
-        .server_replies(selected(), be::ready())
-        .client_receives(selected(), be::ready())
-        .client_sends(fe::query("deallocate p"))
-        .server_receives(fe::query("deallocate p"))
-        .server_replies(be::complete("DEALLOCATE"), be::ready())
-        .client_receives(be::complete("DEALLOCATE"), be::ready())
-        .server_receives(asks_first)
-        .server_replies(answers({"f", "2MB"}))
-        .pool_has(0, 1, 0);
     script.play();
 }
 

@@ -312,7 +312,7 @@ TEST_CASE("DEALLOCATE of a name prepared by the protocol goes to the server's na
     auto script = prepared_once();
     script.client_sends(fe::query("deallocate s1"))
         .with_server(1)
-        .server_receives(fe::parse("weir_2", select_1), fe::query("DEALLOCATE \"weir_2\""))
+        .server_receives(fe::parse("weir_2", ""), fe::query("DEALLOCATE \"weir_2\""))
         .server_replies(be::parse_complete(), be::complete("DEALLOCATE"), be::ready())
         .client_receives(be::complete("DEALLOCATE"), be::ready())
         .client_sends(fe::parse("s1", select_1), fe::sync())

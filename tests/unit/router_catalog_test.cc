@@ -286,11 +286,134 @@ TEST_CASE("catalog: C functions of extensions") {
         REQUIRE(effects != nullptr);
         SessionEffects expected;
         expected.pin(row.reason);
+        expected.reads_sequences = expected.may_advance_sequence =
+            row.reason == P::dynamic_sql || row.reason == P::unknown_function;
         CHECK(*effects == expected);
     }
     Rows trgm;
     trgm.function("set_limit", "", "c/pg_trgm");
     CHECK(trgm.build()->function("set_limit")->touches == Names{"pg_trgm.similarity_threshold"});
+}
+
+TEST_CASE("catalog: names that are known, and those that are not") {
+    Rows rows;
+    rows.function("harmless", "SELECT 1");
+    rows.add('n', "my_domain").add('n', "_pg_expandarray").add('o', "<->");
+    const auto catalog = rows.build();
+    CHECK(catalog->knows_function("harmless"));
+    CHECK(catalog->knows_function("my_domain"));
+    CHECK(catalog->knows_function("_pg_expandarray"));
+    CHECK(catalog->function("my_domain") == nullptr);
+    CHECK_FALSE(catalog->knows_function("made_later"));
+    CHECK(catalog->knows_operator("<->"));
+    CHECK_FALSE(catalog->knows_operator("<+>"));
+    CHECK(catalog->is_plain());
+    CHECK(catalog->is_harmless());
+}
+
+TEST_CASE("catalog: a user's function with the name of a built-in one") {
+    Rows harmless;
+    harmless.function("log", "SELECT 1");
+    CHECK_FALSE(harmless.build()->has_overload_effects());
+    Rows rows;
+    rows.function("log", "SELECT set_config('role', $1, false)");
+    const auto catalog = rows.build();
+    CHECK(catalog->has_overload_effects());
+    CHECK(catalog->function("log")->touches == Names{"role"});
+    CHECK_FALSE(catalog->is_plain());
+}
+
+TEST_CASE("catalog: TRUNCATE goes by every foreign key") {
+    Rows rows;
+    const std::string oid = rows.function("on_child", locks);
+    rows.function("empties", "TRUNCATE parent CASCADE");
+    rows.function("deletes", "DELETE FROM parent");
+    rows.add('r', "parent", "child", "t").add('r', "child", "grandchild", "t");
+    rows.add('u', "grandchild", oid, "w").add('r', "parent_of_parts", "parent", "r");
+    const auto catalog = rows.build();
+    for (const char* name : {"grandchild", "child", "parent", "parent_of_parts"}) {
+        CAPTURE(name);
+        CHECK(pins(catalog->truncating(name), P::advisory_lock));
+        CHECK(catalog->reading(name) == nullptr);
+    }
+    CHECK(catalog->relation("parent") == nullptr);
+    CHECK(catalog->truncating("other") == nullptr);
+    CHECK(pins(catalog->function("empties"), P::advisory_lock));
+    CHECK_FALSE(catalog->function("deletes")->any());
+    CHECK_FALSE(catalog->is_plain());
+}
+
+TEST_CASE("catalog: sequences are reached, but not by every table that has one") {
+    Rows rows;
+    rows.add('f', "1574", "nextval", "internal/", "nextval");
+    rows.add('f', "1575", "currval", "internal/", "currval");
+    const std::string writes = rows.function("audit", "INSERT INTO log VALUES (1)");
+    const std::string last =
+        rows.function("last", "BEGIN NEW.a := lastval(); RETURN NEW; END", "plpgsql/");
+    rows.add('u', "audited", writes, "w");
+    CHECK_FALSE(rows.build()->has_relation_effects());
+    CHECK(rows.build()->is_plain());
+    rows.add('u', "with_default", "1575", "w").add('u', "with_trigger", last, "w");
+    rows.add('u', "next_view", "1574", "r").add('u', "writing_view", writes, "r");
+    rows.add('r', "view_of_default", "with_default", "r");
+    const auto catalog = rows.build();
+    for (const char* name : {"with_default", "with_trigger", "view_of_default"}) {
+        CAPTURE(name);
+        REQUIRE(catalog->relation(name) != nullptr);
+        CHECK(catalog->relation(name)->reads_sequences);
+        CHECK_FALSE(catalog->relation(name)->any());
+        CHECK(catalog->reading(name) == nullptr);
+    }
+    for (const char* name : {"next_view", "writing_view"}) {
+        CAPTURE(name);
+        REQUIRE(catalog->reading(name) != nullptr);
+        CHECK(catalog->reading(name)->may_advance_sequence);
+        CHECK_FALSE(catalog->reading(name)->any());
+    }
+    CHECK(catalog->relation("audited") == nullptr);
+    CHECK(catalog->has_relation_effects());
+    CHECK_FALSE(catalog->is_plain());
+    CHECK_FALSE(catalog->is_harmless());
+}
+
+TEST_CASE("catalog: what cannot be seen may use sequences") {
+    Rows rows;
+    rows.function("dynamic", "BEGIN EXECUTE a; END", "plpgsql/");
+    rows.function("python", "pass", "plpython3u/");
+    const auto catalog = rows.build();
+    CHECK(catalog->function("dynamic")->reads_sequences);
+    CHECK(catalog->function("python")->may_advance_sequence);
+}
+
+TEST_CASE("catalog: DDL in a body that makes nothing with an effect") {
+    struct Row {
+        const char* body;
+        bool changes_effects;
+    };
+
+    const Row bodies[] = {
+        {"CREATE TEMP TABLE x (a int, b text)", false},
+        {"CREATE TABLE x AS SELECT * FROM a JOIN b USING (c) WHERE d LIKE 'e'", false},
+        {"DROP TABLE x", false},
+        {"CREATE UNIQUE INDEX x ON y (a, b DESC)", false},
+        {"CREATE INDEX x ON y (f(a))", true},
+        {"CREATE INDEX x ON y (a) WHERE f(b)", true},
+        {"GRANT SELECT ON x TO y", false},
+        {"CREATE SEQUENCE x", false},
+        {"CREATE TABLE x (a int DEFAULT f())", true},
+        {"CREATE TABLE x PARTITION OF y DEFAULT", true},
+        {"CREATE TRIGGER x AFTER INSERT ON y EXECUTE FUNCTION z()", true},
+        {"DROP TABLE x; CREATE VIEW x AS SELECT 1", true},
+        {"ALTER TABLE x ENABLE TRIGGER y", true},
+        {"CREATE FUNCTION x() RETURNS int LANGUAGE sql AS 'SELECT 1'", true},
+    };
+    for (const Row& row : bodies) {
+        CAPTURE(row.body);
+        Rows rows;
+        rows.function("f", row.body);
+        CHECK(rows.build()->function("f")->changes_catalog);
+        CHECK(rows.build()->function("f")->changes_effects == row.changes_effects);
+    }
 }
 
 TEST_CASE("catalog: a long chain of calls, in any order of rows") {
@@ -307,6 +430,11 @@ TEST_CASE("catalog: the query's names hold under any search_path") {
     const std::string query{catalog_query()};
     CHECK(query.find("'pg_advisory_lock'") != std::string::npos);
     CHECK(query.find("'lower'") == std::string::npos);
+    // What reads or moves a sequence, and what runs SQL from a name, is looked for.
+    for (const char* name : {"'currval'", "'lastval'", "'nextval'", "'table_to_xml'"}) {
+        CAPTURE(name);
+        CHECK(query.find(name) != std::string::npos);
+    }
     CHECK(query.find('@') == std::string::npos);
     for (const char* unqualified : {" = ", " <> ", " >= ", " || ", " IN (", " USING ", "::"}) {
         CAPTURE(unqualified);

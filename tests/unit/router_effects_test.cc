@@ -279,4 +279,359 @@ TEST_CASE("Statement: all reasons of a text are known, and the first one") {
     CHECK(statement->pins.test(static_cast<std::size_t>(P::setseed)));
 }
 
+// --- what a text reaches ---
+
+namespace {
+
+using Names = std::vector<std::string>;
+
+bool has(const Names& list, const std::string& name) {
+    for (const std::string& one : list)
+        if (one == name) return true;
+    return false;
+}
+
+struct ReachRow {
+    const char* text;
+    bool expected;
+};
+
+template <std::size_t count>
+void check_flag(const ReachRow (&rows)[count], bool Statement::*flag) {
+    for (const ReachRow& row : rows) {
+        CAPTURE(row.text);
+        CHECK((*analyse(row.text)).*flag == row.expected);
+    }
+}
+
+}  // namespace
+
+TEST_CASE("reach: relations of utility statements") {
+    for (const char* text : {
+             "REFRESH MATERIALIZED VIEW s.r",
+             "REFRESH MATERIALIZED VIEW CONCURRENTLY r",
+             "ANALYZE r",
+             "ANALYZE a, r (b)",
+             "VACUUM r",
+             "VACUUM (FULL, ANALYZE) s.r",
+             "REINDEX TABLE r",
+             "REINDEX INDEX CONCURRENTLY r",
+             "CLUSTER r USING i",
+             "CLUSTER r",
+             "CREATE INDEX ON r (a)",
+             "ALTER TABLE r ADD COLUMN a int",
+             "ALTER TABLE p ATTACH PARTITION r DEFAULT",
+             "ALTER TABLE c INHERIT r",
+             "ALTER TABLE r VALIDATE CONSTRAINT c",
+             "CREATE TABLE p PARTITION OF r FOR VALUES IN (1)",
+             "COPY r FROM STDIN",
+             "TRUNCATE r CASCADE",
+         }) {
+        CAPTURE(text);
+        const StatementPtr statement = analyse(text);
+        CHECK(has(statement->relations, "r"));
+        CHECK(statement->knows_relations);
+        CHECK(statement->may_write);
+    }
+    for (const char* text : {
+             "VACUUM",
+             "VACUUM FULL",
+             "ANALYZE",
+             "CLUSTER",
+             "REINDEX SCHEMA s",
+             "REINDEX DATABASE d",
+             "REINDEX SYSTEM d",
+             "SELECT 1; ANALYZE",
+         }) {
+        CAPTURE(text);
+        CHECK_FALSE(analyse(text)->knows_relations);
+    }
+    CHECK(analyse("SELECT 1")->knows_relations);
+}
+
+TEST_CASE("reach: functions and operators by name") {
+    const auto statement = analyse(
+        "SELECT lower(a), f(b), pg_catalog.upper(c), lower(d), a <+> b, a = b, a OPERATOR(s.=) b, "
+        "max(a), nextval('s')"
+    );
+    CHECK(statement->functions == Names{"f"});
+    CHECK(statement->operators == Names{"<+>", "="});
+    CHECK(statement->builtin_functions == std::vector<std::string_view>{"lower", "max", "nextval"});
+    // A procedure of that name is a user's.
+    CHECK(analyse("CALL lower('a')")->functions == Names{"lower"});
+    CHECK(analyse("CALL s.p(g(1))")->functions == Names{"p", "g"});
+    CHECK(analyse("CREATE VIEW v AS SELECT f(lower(a)) FROM t")->functions.empty());
+}
+
+TEST_CASE("reach: names in a DO's body only may be functions") {
+    const auto statement =
+        analyse("DO 'BEGIN PERFORM f(log(1)); INSERT INTO t (a) VALUES (1); END'");
+    CHECK(statement->functions.empty());
+    for (const char* name : {"f", "log", "t"}) {
+        CAPTURE(name);
+        CHECK(has(statement->possible_functions, name));
+    }
+}
+
+TEST_CASE("reach: functions that run SQL by a name or text") {
+    for (const char* name : {
+             "table_to_xml",
+             "table_to_xmlschema",
+             "table_to_xml_and_xmlschema",
+             "schema_to_xml",
+             "schema_to_xmlschema",
+             "schema_to_xml_and_xmlschema",
+             "database_to_xml",
+             "database_to_xmlschema",
+             "database_to_xml_and_xmlschema",
+             "cursor_to_xml",
+             "cursor_to_xmlschema",
+             "query_to_xml",
+             "ts_stat",
+             "brin_summarize_new_values",
+             "brin_summarize_range",
+         }) {
+        CAPTURE(name);
+        const auto statement = analyse(std::string{"SELECT "} + name + "('t', true, true, '')");
+        CHECK(statement->pin == P::dynamic_sql);
+        CHECK(statement->literals_matter);
+    }
+    CHECK(analyse("SELECT fmgr_c_validator(1)")->pin == P::load);
+}
+
+TEST_CASE("reach: TRUNCATE") {
+    const ReachRow rows[] = {
+        {"TRUNCATE t", true},
+        {"DO 'BEGIN TRUNCATE t; END'", true},
+        {"DO LANGUAGE x 'y'; DO 'z'", true},
+        {"DELETE FROM t", false},
+        {"no sql", true},
+    };
+    check_flag(rows, &Statement::truncates);
+}
+
+TEST_CASE("reach: what event triggers may see") {
+    const ReachRow rows[] = {
+        {"CREATE SEQUENCE s", true},
+        {"REFRESH MATERIALIZED VIEW v", true},
+        {"SELECT 1 AS a INTO t", true},
+        {"WITH a AS (SELECT 1) SELECT * INTO t FROM a", true},
+        {"CREATE TABLE t AS SELECT 1", true},
+        {"EXPLAIN ANALYZE CREATE TABLE t AS SELECT 1", true},
+        {"CREATE SCHEMA s CREATE TABLE t (a int)", true},
+        {"ALTER SEQUENCE s RESTART", true},
+        {"ALTER TYPE t ADD VALUE 'a'", true},
+        {"DROP TABLE t", true},
+        {"DROP OWNED BY r", true},
+        {"COMMENT ON TABLE t IS 'x'", true},
+        {"GRANT SELECT ON t TO r", true},
+        {"SECURITY LABEL ON TABLE t IS 'x'", true},
+        {"IMPORT FOREIGN SCHEMA s FROM SERVER x INTO y", true},
+        {"REINDEX TABLE t", true},
+        {"COMMIT PREPARED 'x'", true},
+        {"DO 'BEGIN CREATE TABLE t (a int); END'", true},
+        {"DO 'BEGIN EXECUTE a; END'", true},
+        {"SELECT 1", false},
+        {"INSERT INTO t SELECT 1", false},
+        {"TRUNCATE t", false},
+        {"VACUUM t", false},
+        {"COMMIT", false},
+    };
+    check_flag(rows, &Statement::defines);
+}
+
+TEST_CASE("reach: DDL that can have no effect on later statements") {
+    for (const char* text : {
+             "DROP TRIGGER t ON r",
+             "DROP FUNCTION f()",
+             "COMMENT ON TABLE t IS 'x'",
+             "GRANT SELECT ON t TO r",
+             "REVOKE ALL ON SCHEMA s FROM r",
+             "CREATE ROLE r",
+             "ALTER ROLE r SET work_mem = 1",
+             "ALTER DATABASE d SET work_mem = 1",
+             "CREATE DATABASE d",
+             "CREATE SEQUENCE s",
+             "ALTER SEQUENCE s OWNED BY t.a",
+             "CREATE SCHEMA s",
+             "CREATE SCHEMA s CREATE TABLE t (a int)",
+             "CREATE TABLE t (id bigserial PRIMARY KEY, a text NOT NULL DEFAULT 'x' UNIQUE, b "
+             "my_enum, c timestamptz DEFAULT now(), d uuid DEFAULT gen_random_uuid(), CHECK (a > "
+             "lower('b')), e int REFERENCES u (id), FOREIGN KEY (d) REFERENCES v)",
+             "CREATE TABLE t (id int DEFAULT nextval('s'), a int GENERATED ALWAYS AS (id + 1) "
+             "STORED, b int GENERATED BY DEFAULT AS IDENTITY)",
+             "CREATE TABLE t (LIKE u)",
+             "CREATE TABLE t (a int) PARTITION BY RANGE (a, (a + 1))",
+             "CREATE TEMP TABLE t (a int)",
+             "CREATE TABLE t AS SELECT f(a) FROM u",
+             "SELECT f(a) INTO t FROM u",
+             "CREATE INDEX i ON t (a, lower(b)) WHERE c IS NOT NULL",
+             "CREATE UNIQUE INDEX CONCURRENTLY i ON t USING gin (a gin_trgm_ops)",
+             "CREATE STATISTICS s ON a, b FROM t",
+             "ALTER TABLE t ADD COLUMN a int DEFAULT 1, DROP COLUMN b",
+             "ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0) NOT VALID",
+             "ALTER TABLE t VALIDATE CONSTRAINT c",
+             "ALTER TABLE t ADD PRIMARY KEY (a)",
+             "ALTER TABLE t ALTER COLUMN a SET DEFAULT nextval('s')",
+             "ALTER TABLE t ALTER COLUMN a DROP DEFAULT, ALTER a SET NOT NULL",
+             "ALTER TABLE t ALTER COLUMN a TYPE int USING a::int",
+             "ALTER TABLE t OWNER TO r",
+             "ALTER TABLE t SET (fillfactor = 10)",
+             "ALTER TABLE t DISABLE TRIGGER ALL",
+             "ALTER TABLE t DETACH PARTITION p",
+             "ALTER TABLE t RENAME COLUMN a TO b",
+             "ALTER ROLE a RENAME TO b",
+             "ALTER TYPE t ADD VALUE 'a'",
+             "ALTER FUNCTION f() OWNER TO r",
+             "REINDEX TABLE t",
+             "REFRESH MATERIALIZED VIEW v",
+             "ANALYZE t",
+             "REASSIGN OWNED BY a TO b",
+             "DO 'BEGIN DROP TABLE t; END'",
+             "DO 'BEGIN CREATE TABLE t (a int); END'",
+             "SELECT f(1)",
+             "PREPARE TRANSACTION 'x'",
+             "ROLLBACK PREPARED 'x'",
+         }) {
+        CAPTURE(text);
+        const StatementPtr statement = analyse(text);
+        CHECK(statement->parsed);
+        CHECK_FALSE(statement->changes_catalog_effects);
+    }
+}
+
+TEST_CASE("reach: DDL that may have an effect on later statements") {
+    for (const char* text : {
+             "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS ''",
+             "CREATE PROCEDURE p() LANGUAGE sql AS ''",
+             "CREATE TRIGGER t AFTER INSERT ON r EXECUTE FUNCTION f()",
+             "CREATE RULE r AS ON INSERT TO t DO NOTHING",
+             "CREATE VIEW v AS SELECT 1",
+             "CREATE MATERIALIZED VIEW v AS SELECT 1",
+             "CREATE POLICY p ON t",
+             "ALTER POLICY p ON t USING (f())",
+             "CREATE TYPE t AS ENUM ()",
+             "CREATE TYPE t AS (a int)",
+             "CREATE DOMAIN d AS int",
+             "ALTER DOMAIN d ADD CHECK (f(VALUE))",
+             "CREATE CAST (a AS b) WITH FUNCTION f(a)",
+             "CREATE OPERATOR +% (FUNCTION = f)",
+             "CREATE AGGREGATE a (int) (SFUNC = f, STYPE = int)",
+             "CREATE EXTENSION e",
+             "ALTER EXTENSION e UPDATE",
+             "CREATE EVENT TRIGGER e ON sql_drop EXECUTE FUNCTION f()",
+             "ALTER EVENT TRIGGER e ENABLE",
+             "CREATE FOREIGN TABLE t (a int) SERVER s",
+             "IMPORT FOREIGN SCHEMA s FROM SERVER x INTO y",
+             "ALTER TABLE t RENAME TO u",
+             "ALTER FUNCTION f() RENAME TO g",
+             "ALTER FUNCTION f() SET search_path = a",
+             "ALTER TABLE t SET SCHEMA s",
+             "ALTER TABLE t ENABLE TRIGGER ALL",
+             "ALTER TABLE t ENABLE ROW LEVEL SECURITY",
+             "ALTER TABLE t ATTACH PARTITION p DEFAULT",
+             "ALTER TABLE t INHERIT p",
+             "ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES u",
+             "ALTER TABLE t ADD COLUMN a int REFERENCES u",
+             "ALTER TABLE t ADD COLUMN a int DEFAULT f()",
+             "ALTER TABLE t ADD COLUMN a int DEFAULT currval('s')",
+             "ALTER TABLE t ALTER COLUMN a SET DEFAULT set_config('a.b', 'c', false)",
+             "ALTER TABLE t ADD CHECK (f(a) > 0)",
+             "ALTER TABLE t ADD EXCLUDE (f(a) WITH =)",
+             "CREATE TABLE t (a int DEFAULT f())",
+             "CREATE TABLE t (a int CHECK (s.lower(a) > 0))",
+             "CREATE TABLE t (a int, CHECK (pg_advisory_lock(a) IS NULL))",
+             "CREATE TABLE t (a int DEFAULT lastval())",
+             "CREATE TABLE t (a int, CHECK (t.f > 0))",
+             "CREATE TABLE t (a int GENERATED ALWAYS AS (f(a)) STORED)",
+             "CREATE TABLE t (LIKE u INCLUDING ALL)",
+             "CREATE TABLE t (a int) INHERITS (u)",
+             "CREATE TABLE t PARTITION OF u DEFAULT",
+             "CREATE TABLE t (a int) PARTITION BY LIST (f(a))",
+             "CREATE TABLE t OF u",
+             "CREATE TABLE t (a int) USING columnar",
+             "CREATE SCHEMA s CREATE VIEW v AS SELECT 1",
+             "CREATE INDEX ON t (f(a))",
+             "CREATE INDEX ON t (a) WHERE f(a)",
+             "CREATE INDEX ON t USING bloom (a)",
+             "CREATE STATISTICS s ON f(a), b FROM t",
+             "DROP TABLE t; CREATE VIEW v AS SELECT 1",
+             "COMMIT PREPARED 'x'",
+             "DO 'BEGIN CREATE TRIGGER t AFTER INSERT ON r EXECUTE FUNCTION f(); END'",
+             "DO 'BEGIN EXECUTE format(a); END'",
+             "DO LANGUAGE plperl 'x'",
+             "DO 'BEGIN END'; DO 'BEGIN END'",
+             "no sql",
+         }) {
+        CAPTURE(text);
+        const StatementPtr statement = analyse(text);
+        CHECK(statement->changes_catalog_effects);
+        CHECK(statement->defines);
+    }
+}
+
+TEST_CASE("reach: a definition's own effects") {
+    const ReachRow rows[] = {
+        {"CREATE VIEW v AS SELECT a FROM t", false},
+        {"CREATE VIEW v AS SELECT nextval('s')", true},
+        {"CREATE VIEW v AS SELECT lastval()", true},
+        {"CREATE VIEW v AS SELECT set_config('a.b', 'c', false)", true},
+        {"COMMIT PREPARED 'x'", true},
+    };
+    check_flag(rows, &Statement::defines_effects);
+}
+
+TEST_CASE("reach: a transaction may end within") {
+    const ReachRow rows[] = {
+        {"CALL p()", true},
+        {"DO 'BEGIN COMMIT; END'", true},
+        {"SELECT 1; CALL p()", true},
+        {"no sql", true},
+        {"SELECT f()", false},
+        {"COMMIT", false},
+    };
+    check_flag(rows, &Statement::may_end_transaction);
+}
+
+TEST_CASE("reach: a text goes on behind a transaction's end") {
+    const ReachRow rows[] = {
+        {"ROLLBACK; SELECT 1", true},
+        {"BEGIN; COMMIT; BEGIN", true},
+        {"END; COMMIT", true},
+        {"PREPARE TRANSACTION 'x'; SELECT 1", true},
+        {"ROLLBACK AND CHAIN", true},
+        {"COMMIT AND CHAIN", true},
+        {"SELECT 1; ABORT AND CHAIN", true},
+        {"BEGIN; COMMIT", false},
+        {"SELECT 1; ROLLBACK; ", false},
+        {"COMMIT AND NO CHAIN", false},
+        {"ROLLBACK TO a; SELECT 1", false},
+        {"COMMIT PREPARED 'x'; SELECT 1", false},
+        {"SELECT 1", false},
+        // Not parsed: by words.
+        {"ROLLBACK; SELEC 1", true},
+        {"selec 1; Abort and Chain", true},
+        {"SELEC 'rollback' -- commit\n, \"end\"", false},
+        {"SELEC endless", false},
+        {"SELEC 'open", true},
+    };
+    check_flag(rows, &Statement::goes_on_after_end);
+    protocol::TextRules unreadable;
+    unreadable.ascii_safe_encoding = false;
+    CHECK(analyse("\x95\x5c'; ROLLBACK; SELECT 1", unreadable)->goes_on_after_end);
+    CHECK_FALSE(analyse("SELECT '\x95\x5c' FROM endless, \x81send", unreadable)->goes_on_after_end);
+}
+
+TEST_CASE("reach: a long text goes on behind a transaction's end") {
+    const std::string padding(parser_text_limit, ' ');
+    CHECK(analyse("ROLLBACK; SELECT 1" + padding)->goes_on_after_end);
+    CHECK(analyse("SELECT f(1); SELECT 'x'; COMMIT AND CHAIN" + padding)->goes_on_after_end);
+    CHECK_FALSE(analyse("SELECT f('commit')" + padding)->goes_on_after_end);
+    CHECK(analyse("SELECT f('commit')" + padding)->may_end_transaction);
+    const auto known = analyse("SELECT lower('commit')" + padding);
+    CHECK_FALSE(known->goes_on_after_end);
+    CHECK_FALSE(known->may_end_transaction);
+    CHECK(known->builtin_functions == std::vector<std::string_view>{"lower"});
+}
+
 }  // namespace weir::router

@@ -110,7 +110,7 @@ ScriptWorld::ScriptWorld(const ScriptOptions& script_options) : options(script_o
     pool_limits.lend_policy = options.lend_policy;
     entry->pool.set_limits(pool_limits);
     if (options.welcome_known) entry->welcome.learn(server_welcome());
-    if (options.catalog_known) entry->catalog->publish({1, router::Catalog::build({})});
+    if (options.catalog_known) entry->catalog->publish({1, router::Catalog::build({}), network->now()});
     for (std::size_t i = 0; i < options.servers; ++i)
         open_server();
     for (const auto& settings : options.clients)

@@ -140,6 +140,13 @@ inline std::string injected(std::string_view sql) {
     return parse("", sql) + bind("", "") + execute();
 }
 
+// What pgweir sends ahead of a request, in a transaction of its own: `statements` are injected()
+// ones.
+inline std::string brought(std::string_view statements) {
+    return std::string(statements) + parse("weir_go", "") + sync() + bind("", "weir_go") +
+           close('S', "weir_go");
+}
+
 }  // namespace fe
 
 namespace be {
@@ -279,6 +286,18 @@ inline std::string own_error(
 // The answer to fe::injected().
 inline std::string injected_done(std::string_view tag = "SET") {
     return parse_complete() + bind_complete() + complete(tag);
+}
+
+// The answer to fe::brought(): `answers` are injected_done(), and what they report.
+inline std::string brought_done(std::string_view answers, std::string_view reports = {}) {
+    return std::string(answers) + parse_complete() + std::string(reports) + ready() +
+           bind_complete() + close_complete();
+}
+
+// ... and when PostgreSQL has refused what was brought: nothing behind it runs.
+inline std::string brought_refused(std::string_view error_message) {
+    return std::string(error_message) + ready() +
+           error("26000", "prepared statement \"weir_go\" does not exist");
 }
 
 }  // namespace be
