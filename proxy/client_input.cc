@@ -59,7 +59,8 @@ std::size_t ClientSession::process(Bytes input) {
 }
 
 bool ClientSession::may_start_group() const {
-    if (waiting_ || prelude_pending_ || healing_ || output_.size() > output_limit) return false;
+    if (waiting_ || listener_wait_ || prelude_pending_ || healing_ || output_.size() > output_limit)
+        return false;
     if (!server_output_.empty()) return false;
     if (server_ == nullptr || server_->expected.in_sync()) return true;
     // The rest of what was sent without an end; or the Sync that an error waits for.
@@ -132,6 +133,7 @@ std::size_t ClientSession::take_group(const Group& group) {
     auto needs = group.missing > 0 ? plan_large(group) : plan(group);
     if (phase_ != Phase::serving) return 0;
     if ((server_ == nullptr || local_failed_) && answer_locally(group, needs)) return taken(group);
+    if (needs.listens != nullptr && listens_here(group, needs)) return take_listen(group, needs);
     if (server_ == nullptr || server_->expected.in_sync()) {
         if (!waiting_ && !group_open_) request_at_ = worker_.loop().now();
         arm(limits_->query_timeout);
@@ -152,9 +154,11 @@ std::size_t ClientSession::take_group(const Group& group) {
         if (pins) pin_by_syntax_ = needs.pin == router::PinReason::unparsable && needs.texts == 1;
         pin(needs);
     }
+    if (needs.may_notify && !may_notify_now()) return 0;
     if (!send_prelude(needs)) return 0;
     group_deallocates_ = needs.deallocates;
     if (needs.changes != nullptr) note_changes(needs, *needs.changes);
+    if (listening_ != nullptr) follow_listening(needs);
     forwarded_in_group_ = false;
     const bool was_idle =
         server_->status == protocol::TransactionStatus::idle && !group_open_ && !begin_sent_;
@@ -180,8 +184,8 @@ std::size_t ClientSession::refuse_group(const Group& group) {
                                         );
     const bool settings_refused = std::exchange(prelude_error_, nullptr) != nullptr;
     canceled_ = false;
-    if (server_ != nullptr && !keeps_server() && server_->expected.in_sync() && !group_open_ &&
-        server_->status == protocol::TransactionStatus::idle) {
+    if (server_ != nullptr && !keeps_server() && !server_listens() && server_->expected.in_sync() &&
+        !group_open_ && server_->status == protocol::TransactionStatus::idle) {
         give_server_back();
     }
     // One that is kept still lacks them.

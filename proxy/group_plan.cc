@@ -166,6 +166,7 @@ ClientSession::Plan ClientSession::plan_large(const Group& group) {
     plan.own_sync_for_settings = true;
     plan.reads_sequences = true;
     plan.may_advance_sequences = true;
+    plan.may_notify = true;
     plan.pin = router::PinReason::too_long;
     plan.pins = pin_bit(plan.pin);
     return plan;
@@ -201,6 +202,7 @@ void ClientSession::plan_message(const protocol::MessageView& message, Plan& pla
                 plan.pin = router::PinReason::internal_function;
                 plan.pins |= pin_bit(plan.pin);
                 plan.pin_detail = "FunctionCall";
+                plan.may_notify = true;
             }
             return;
         case frontend::sync:
@@ -308,6 +310,13 @@ const router::StatementPtr& ClientSession::plan_text(std::string_view text, Plan
         plan.change().resets.identity |= statement.discard_all;
     }
     if (statement.temp_search_path) temp_search_path_ = true;
+    // By a function or trigger of its own, too.
+    plan.may_notify |= statement.may_notify || statement.may_write || !statement.functions.empty();
+    plan.reads_session_state |= statement.reads_session_state && statement.parsed;
+    if (statement.only_listens) plan.listens = &statement;
+    if (listening_ != nullptr && listening_->channels.follows(statement)) {
+        plan.change().followed.push_back(known);
+    }
     plan.short_and_known = is_short(statement);
     plan.begins_transaction |= statement.contains(StatementKind::begin);
     plan.ends_transaction |=

@@ -37,7 +37,8 @@ bool ClientSession::send_prelude(const Plan& plan) {
         lease_fresh_ = false;
         send_settings();
         const bool discards = guard_sequences(plan);
-        const bool apart = plan.own_sync_for_settings || (discards && begins(plan)) ||
+        const bool apart = shows_channels(plan) || plan.own_sync_for_settings ||
+                           (discards && begins(plan)) ||
                            std::any_of(injected_.begin(), injected_.end(), acts_at_begin);
         if (apart && !worker_.to_server().empty()) return send_prelude_apart();
     } else {
@@ -46,6 +47,7 @@ bool ClientSession::send_prelude(const Plan& plan) {
         if (quiet && plan.has_unresolved()) return read_catalog_first();
         if (quiet && !plan.own_sync_for_settings && !server_->uncertain.empty()) send_settings();
         const bool discards = guard_sequences(plan);
+        if (quiet && shows_channels(plan)) return send_prelude_apart();
         if (discards && quiet && (plan.own_sync_for_settings || begins(plan))) {
             return send_prelude_apart();
         }

@@ -68,17 +68,22 @@ std::size_t ClientSession::refuse_pin(const Group& group, const Plan& plan) {
         plan.pin_detail.empty() ? "" : ", ",
         plan.pin_detail
     );
+    return refuse(group, error);
+}
+
+// The client gets this error in place of an answer to the group, and its transaction has failed.
+std::size_t ClientSession::refuse(const Group& group, const protocol::Error& error) {
     const bool untouched = server_ == nullptr || (server_->expected.in_sync() && !group_open_ &&
                                                   server_->status == TransactionStatus::idle);
     if (untouched) {
-        if (server_ != nullptr) give_server_back();
+        if (server_ != nullptr && !keeps_server()) give_server_back();
         fail_group(group, error);
         return taken(group);
     }
     // The transaction there has to fail, too; and what was sent before is answered before. So the
     // error takes the place of one of the server's.
-    refusal_ = std::make_unique<protocol::Error>(std::move(error));
-    send_failing_parse("pgweir: too many pinned connections", refused_parse);
+    refusal_ = std::make_unique<protocol::Error>(error);
+    send_failing_parse("pgweir: " + error.message, refused_parse);
     stream_discard_ = true;
     group_open_ = group.terminator == 0 || group.terminator == frontend::flush;
     if (!group_open_) {

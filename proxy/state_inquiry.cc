@@ -4,6 +4,7 @@
 #include "protocol/set_statements.h"
 
 #include <array>
+#include <utility>
 
 namespace weir::proxy {
 

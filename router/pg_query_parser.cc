@@ -6,6 +6,7 @@
 #include "router/long_text.h"
 #include "router/pg_query_tree.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <utility>
@@ -113,6 +114,20 @@ void copy_settings(Statement& statement, const weir_tree& tree) {
     }
 }
 
+void copy_scopes(Statement& statement, const weir_tree& tree) {
+    for (int i = 0; i < tree.scope_count; ++i) {
+        const weir_scope& found = tree.scopes[i];
+        statement.scopes.push_back(
+            {static_cast<StatementKind>(found.kind), found.name == nullptr ? "" : found.name}
+        );
+    }
+    statement.only_listens =
+        !statement.kinds.empty() &&
+        std::all_of(statement.kinds.begin(), statement.kinds.end(), [](StatementKind kind) {
+            return kind == StatementKind::listen || kind == StatementKind::unlisten;
+        });
+}
+
 bool is_definition(StatementKind kind) {
     switch (kind) {
         case StatementKind::ddl:
@@ -179,6 +194,7 @@ StatementPtr read_tree(const weir_tree& tree, std::string_view text) {
     if (tree.name != nullptr) statement->name = tree.name;
     copy_pins(*statement, tree);
     copy_settings(*statement, tree);
+    copy_scopes(*statement, tree);
     for (int i = 0; i < tree.call_count; ++i)
         add_call(*statement, tree.calls[i], reads_only);
     for (int i = 0; i < tree.relation_count; ++i)

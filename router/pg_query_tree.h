@@ -160,6 +160,12 @@ struct weir_setting {
     int statement;
 };
 
+/* LISTEN, UNLISTEN (NULL: all), SAVEPOINT, RELEASE, ROLLBACK TO. */
+struct weir_scope {
+    enum weir_kind kind;
+    const char* name;
+};
+
 /* -1: not given. */
 struct weir_transaction_options {
     bool present;
@@ -186,6 +192,8 @@ struct weir_tree {
     int call_count;
     const struct weir_setting* settings;
     int setting_count;
+    const struct weir_scope* scopes;
+    int scope_count;
     const char* const* relations; /* names without schemas, as often as they are written */
     int relation_count;
     struct weir_do do_block; /* of the first DO; without a body there is none, or one too many */

@@ -42,6 +42,8 @@ struct weir_walk {
     int call_capacity;
     struct weir_setting* settings;
     int setting_capacity;
+    struct weir_scope* scopes;
+    int scope_capacity;
     const char** relations;
     int relation_capacity;
 };
@@ -66,6 +68,7 @@ void weir_note_setting(
     enum weir_setting_action action,
     bool is_local
 );
+void weir_note_scope(struct weir_walk* walk, enum weir_kind kind, const char* name);
 /* A relation that the statement reads or writes, whose triggers, rules and defaults may run. */
 void weir_note_relation_name(struct weir_walk* walk, const char* name);
 bool weir_is_temp_schema(const char* schema);

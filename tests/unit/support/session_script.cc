@@ -137,6 +137,7 @@ ScriptWorld::~ScriptWorld() {
     entry->pool.close_all_idle(pool::CloseReason::shutdown);
     settle();
     connections.clear();
+    listener_asked.clear();
     worker->bury_dead();
     entry.reset();
 }
