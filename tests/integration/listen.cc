@@ -230,7 +230,8 @@ TEST_CASE("a client's own notifications come before its ReadyForQuery, as its ow
             own += got.payload == "own" ? 1 : 0;
         }
         CHECK(own == 1);
-        if (types(answer).find("AA") == std::string::npos) CHECK(next(client).payload == "foreign");
+        // Before it asked, before it was answered, or after.
+        if (payloads(answer) == "own") CHECK(next(client).payload == "foreign");
     }
 }
 
