@@ -120,7 +120,7 @@ def main():
             file.write('[pgweir]\nlisten_addr = "127.0.0.1"\nlisten_port = 16544\n'
                        'auth_type = "trust"\nmax_client_conn = 1200\nunix_socket_dir = ""\n'
                        'log_connections = false\nlog_disconnections = false\n'
-                       'auth_file = "users"\n'
+                       f'auth_file = "{directory}/users"\n'
                        '[databases.app]\nhost = "127.0.0.1"\nport = 16543\ndbname = "postgres"\n')
         with open(directory + "/users", "w", encoding="ascii") as file:
             file.write('"app" ""\n')

@@ -63,7 +63,7 @@ DISABLED = {
         "has the same text", kinds="NOTHING"),
     "channels-in-block": Disabled(
         "pg_listening_channels() shows the client's own channels only in the first statement of a "
-        "transaction", where="block", text="pg_listening_channels"),
+        "transaction", where="block", text="of channels|pg_listening_channels"),
     "placeholder-lost": Disabled(
         "NULL (for SHOW: 42704) instead of '' for a custom setting that the client itself has "
         "RESET, on another server", kinds="custom_show", text="show"),
