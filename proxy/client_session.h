@@ -14,7 +14,8 @@
 //   session_state.cc       what transactions leave behind
 //   session_catalog.cc     what statements reach beyond their texts
 //   session_timers.cc      deadlines              session_pins.cc      keeping a server
-//   session_listen.cc      LISTEN and notifications, by a connection that listens for all
+//   session_listen.cc      LISTEN, by a connection that listens for all
+//   session_notifications.cc  what it brings
 #pragma once
 
 #include "protocol/backend_messages.h"
@@ -264,10 +265,6 @@ private:
     [[gnu::cold]] bool holds_ready(protocol::TransactionStatus status, bool failed);
     [[gnu::cold]] void tell_held_ready();
     [[gnu::cold]] bool is_ready_held() const;
-    [[gnu::cold]] void deliver_next();
-    void deliver_before_ready();
-    [[gnu::cold]] bool is_idle() const;
-    [[gnu::cold]] void settle_listening();
 
     bool shows_channels(const Plan& plan) {
         return plan.reads_session_state && listening_ != nullptr && show_channels();
@@ -279,6 +276,12 @@ private:
 
     [[gnu::cold]] bool show_channels();
     [[gnu::cold]] bool hides_channels();
+
+    // --- session_notifications.cc ---
+    [[gnu::cold]] void deliver_next();
+    void deliver_before_ready();
+    [[gnu::cold]] bool is_idle() const;
+    [[gnu::cold]] void settle_listening();
     [[gnu::cold]] void on_server_notification(const protocol::MessageView& message);
 
     // --- session_welcome.cc ---

@@ -163,6 +163,7 @@ void ScriptWorld::open_server() {
     servers.push_back(descriptor);
     pool::ServerIdentity identity;
     identity.address = "memory";
+    identity.cancel_key.process_id = 1000 + static_cast<std::int32_t>(servers.size());
     identity.welcome = server_welcome();
     connections.push_back(std::make_shared<pool::ServerConnection>(
         entry->pool, std::move(identity), pool::Transport(descriptor)
