@@ -21,6 +21,8 @@ public:
     void cancel_query(pool::ServerRef) override {}
 
     void session_ended(std::uint64_t) override {}
+
+    void ask_listener(proxy::ListenerRequest) override {}
 };
 
 // One worker that is driven by hand, one pool with one server, one client.

@@ -140,6 +140,13 @@ Keys pooling() {
             "Tells a client by a NOTICE that it keeps its server from now on, and why: never, the "
             "first time or always."
         ),
+        key<&S::listen_lost>(
+            "listen_lost",
+            "What becomes of clients that LISTEN when the connection that listens for them is "
+            "lost: "
+            "they are disconnected, as they would be without pgweir, or get a WARNING that "
+            "notifications may be missing."
+        ),
         key<&S::lend_policy>(
             "lend_policy",
             "Lends the server used last, the servers in turn, or (for tests) never the one that "

@@ -17,6 +17,7 @@ inline constexpr std::array<std::string_view, 6> ssl_modes{
     "disable", "allow", "prefer", "require", "verify-ca", "verify-full"};
 inline constexpr std::array<std::string_view, 3> lend_policies{"lifo", "round_robin", "rotate"};
 inline constexpr std::array<std::string_view, 3> pin_notices{"off", "first", "always"};
+inline constexpr std::array<std::string_view, 2> listen_losts{"close", "notice"};
 
 template <class T>
 struct Unwrap {
@@ -64,6 +65,7 @@ constexpr std::span<const std::string_view> choices_of() {
     if constexpr (std::is_same_v<T, SslMode>) return ssl_modes;
     if constexpr (std::is_same_v<T, LendPolicy>) return lend_policies;
     if constexpr (std::is_same_v<T, PinNotice>) return pin_notices;
+    if constexpr (std::is_same_v<T, ListenLost>) return listen_losts;
     return {};
 }
 

@@ -41,6 +41,8 @@ enum class LendPolicy {
 
 // Whether a client is told that it keeps its server.
 enum class PinNotice { off, first, always };
+// What becomes of clients when the connection that listens for them is lost.
+enum class ListenLost { close, notice };
 
 std::string_view to_string(PoolMode mode);
 std::string_view to_string(AuthType type);
@@ -117,6 +119,7 @@ struct Settings {
     int max_user_client_connections = 0;  // clients per user; 0 = unlimited
     int max_pinned = 0;                   // pinned clients of a pool; 0 = unlimited
     PinNotice pin_notice = PinNotice::off;
+    ListenLost listen_lost = ListenLost::close;
     LendPolicy lend_policy = LendPolicy::lifo;
     bool server_round_robin = false;                     // lend_policy lifo means round_robin
     std::vector<std::string> ignore_startup_parameters;  // lower case

@@ -126,6 +126,9 @@ public:
     // 0 = nobody, mixed_sequences = several.
     static constexpr std::uint64_t mixed_sequences = ~std::uint64_t{0};
     std::uint64_t sequence_user = 0;
+    // The same of notifications, which may still be on their way to those that listen.
+    static constexpr std::uint64_t several_notify = ~std::uint64_t{0};
+    std::uint64_t notify_user = 0;
 
     // What its holder wants to remember of the transaction under way; cleared before it is given
     // back. Here, so that its room is that of a server, and not of each idle client.

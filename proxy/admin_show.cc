@@ -131,6 +131,7 @@ const std::vector<ShowCommand>& show_commands() {
           {"sv_active_cancel", int4},
           {"sv_login", int4}},
          show_nothing},
+        {"listeners", listeners_columns(), show_listeners},
         {"lending", lending_columns(), show_lending},
         {"pins", pins_columns(), show_pins, true},
         {"pin_counts", pin_counts_columns(), show_pin_counts},
@@ -168,7 +169,7 @@ bool is_pretended_parameter(std::string_view name) {
 std::string_view help_text() {
     return "\n\tSHOW HELP|CONFIG|DATABASES|POOLS|CLIENTS|SERVERS|USERS|VERSION\n"
            "\tSHOW PEERS|PEER_POOLS\n"
-           "\tSHOW PINS|PIN_COUNTS|LENDING\n"
+           "\tSHOW PINS|PIN_COUNTS|LENDING|LISTENERS\n"
            "\tSHOW LISTS|MEM|STATE\n"
            "\tSHOW DNS_HOSTS|DNS_ZONES\n"
            "\tSHOW STATS|STATS_TOTALS|STATS_AVERAGES|TOTALS\n"

@@ -4,6 +4,7 @@
 //   admin_show_pools.cc     POOLS, DATABASES, USERS, LISTS, MEM
 //   admin_show_sessions.cc  CLIENTS, SERVERS
 //   admin_show_pins.cc      PINS, PIN_COUNTS, LENDING
+//   admin_show_listeners.cc LISTENERS
 //   admin_show_stats.cc     STATS and its like
 #pragma once
 
@@ -52,6 +53,9 @@ Columns pin_counts_columns();
 std::vector<Row> show_pin_counts(const ShowContext& context);
 Columns lending_columns();
 std::vector<Row> show_lending(const ShowContext& context);
+
+Columns listeners_columns();
+std::vector<Row> show_listeners(const ShowContext& context);
 
 Columns pools_columns();
 std::vector<Row> show_pools(const ShowContext& context);

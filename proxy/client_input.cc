@@ -59,7 +59,8 @@ std::size_t ClientSession::process(Bytes input) {
 }
 
 bool ClientSession::may_start_group() const {
-    if (waiting_ || prelude_pending_ || healing_ || output_.size() > output_limit) return false;
+    if (waiting_ || listener_wait_ || prelude_pending_ || healing_ || output_.size() > output_limit)
+        return false;
     if (!server_output_.empty()) return false;
     if (server_ == nullptr || server_->expected.in_sync()) return true;
     // The rest of what was sent without an end; or the Sync that an error waits for.
@@ -132,6 +133,7 @@ std::size_t ClientSession::take_group(const Group& group) {
     auto needs = group.missing > 0 ? plan_large(group) : plan(group);
     if (phase_ != Phase::serving) return 0;
     if ((server_ == nullptr || local_failed_) && answer_locally(group, needs)) return taken(group);
+    if (needs.listens != nullptr && listens_here(group, needs)) return take_listen(group, needs);
     if (server_ == nullptr || server_->expected.in_sync()) {
         if (!waiting_ && !group_open_) request_at_ = worker_.loop().now();
         arm(limits_->query_timeout);
@@ -156,6 +158,7 @@ std::size_t ClientSession::take_group(const Group& group) {
         pin(needs);
     }
     if (columns_changed_) return refuse_other_columns(group);
+    if (needs.may_notify && !may_notify_now()) return 0;
     if (!send_prelude(needs)) return 0;
     group_deallocates_ = needs.deallocates;
     unit_may_commit_ |= needs.may_commit;
@@ -164,6 +167,7 @@ std::size_t ClientSession::take_group(const Group& group) {
         note_changes(needs, *needs.changes);
         if (needs.changes->prepare != nullptr) prepares_by_sql(*needs.changes);
     }
+    if (listening_ != nullptr) follow_listening(needs);
     forwarded_in_group_ = false;
     const bool was_idle =
         server_->status == protocol::TransactionStatus::idle && !group_open_ && !begin_sent_;
@@ -190,8 +194,8 @@ std::size_t ClientSession::refuse_group(const Group& group) {
                                         );
     prelude_error_.reset();
     canceled_ = false;
-    if (server_ != nullptr && !keeps_server() && server_->expected.in_sync() && !group_open_ &&
-        server_->status == protocol::TransactionStatus::idle) {
+    if (server_ != nullptr && !keeps_server() && !server_listens() && server_->expected.in_sync() &&
+        !group_open_ && server_->status == protocol::TransactionStatus::idle) {
         give_server_back();
     }
     settings_owed_ = true;

@@ -108,6 +108,8 @@ bool ClientSession::advance_once() {
     moved |= read_client();
     if (phase_ == Phase::ended) return false;
     request_finished();
+    if (listening_ != nullptr) settle_listening();
+    if (phase_ == Phase::ended) return false;
     moved |= flush_client();
     return moved && phase_ != Phase::ended;
 }
@@ -277,6 +279,7 @@ void ClientSession::finish(std::string_view reason) {
     flush_passed();
     let_server_go();
     leave_pinned();
+    if (listening_ != nullptr) stop_listening();
     pool_.client_removed();
     timer_.cancel();
     worker_.to_server().clear();

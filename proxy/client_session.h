@@ -16,11 +16,14 @@
 //   session_sql_names.cc   PREPARE and EXECUTE of SQL
 //   session_columns.cc     what prepared statements return
 //   session_timers.cc      deadlines              session_pins.cc      keeping a server
+//   session_listen.cc      LISTEN, by a connection that listens for all
+//   session_notifications.cc  what it brings
 #pragma once
 
 #include "protocol/backend_messages.h"
 #include "protocol/message.h"
 #include "proxy/pool_entry.h"
+#include "proxy/session_listening.h"
 #include "proxy/state_inquiry.h"
 #include "proxy/worker.h"
 #include "router/statement.h"
@@ -85,6 +88,10 @@ public:
     void end(const protocol::Error& why);
     // Takes the limits that are in force now; the pool mode stays what it was at login.
     void refresh_limits();
+    // What the connection that listens for this session has to say.
+    void notified(const NotificationRef& notification);
+    void listener_answered(const ListenerAnswer& answer);
+    void listener_lost(const ListenerLost& lost);
     SessionView view() const;
 
     std::uint64_t id() const { return start_.id; }
@@ -127,6 +134,8 @@ private:
         std::vector<Setting> settings;
         // Statements of which the catalog, which is not there, has more to say.
         std::vector<router::StatementPtr> unresolved;
+        // Those of which the tags say what becomes of LISTEN and UNLISTEN.
+        std::vector<router::StatementPtr> followed;
         bool outdates_catalog = false;  // DDL
         // State that pins may be gone after it: DROP, DEALLOCATE, unlocking ...
         bool frees_state = false;
@@ -135,7 +144,6 @@ private:
         // The PREPARE that the group consists of.
         router::StatementPtr prepare;
         std::string_view prepare_text;
-        bool reads_names = false;  // pg_prepared_statements
     };
 
     // What one group of messages needs.
@@ -148,6 +156,8 @@ private:
         bool reads_sequences = false;
         bool may_read_sequences = false;  // where nobody sees it: in a function
         bool may_advance_sequences = false;
+        bool may_notify = false;
+        bool reads_session_state = false;  // pg_listening_channels()
         bool ends_transaction = false;
         bool deallocates = false;  // DEALLOCATE of one name is among its texts
         bool begins_transaction = false;
@@ -166,6 +176,8 @@ private:
         // The group is one Query with one statement of this kind.
         std::optional<router::StatementKind> lone_query;
         const router::Statement* lone = nullptr;  // until the next look-up
+        // A text has LISTEN and UNLISTEN only; until the next look-up.
+        const router::Statement* listens = nullptr;
 
         Changes& change() {
             if (changes == nullptr) changes = std::make_unique<Changes>();
@@ -265,10 +277,41 @@ private:
     [[gnu::cold]] void pin_lifted(std::string_view why);
     [[gnu::cold]] void leave_pinned();
     [[gnu::cold]] std::size_t refuse_pin(const Group& group, const Plan& plan);
-    [[gnu::cold]] std::size_t refuse_on_server(const Group& group, protocol::Error error);
+    [[gnu::cold]] std::size_t refuse(const Group& group, const protocol::Error& error);
     [[gnu::cold]] void tell_refusal();
     [[gnu::cold]] protocol::Error idle_pin_error() const;
     std::string_view activity() const;
+
+    // --- session_listen.cc ---
+    [[gnu::cold]] bool is_one_execution(const Group& group);
+    [[gnu::cold]] bool listens_here(const Group& group, Plan& plan);
+    [[gnu::cold]] std::size_t take_listen(const Group& group, const Plan& plan);
+    [[gnu::cold]] void answer_listen(const Group& group, const Plan& plan);
+    [[gnu::cold]] void note_parse(const protocol::MessageView& message);
+    [[gnu::cold]] void ask_listener(Listening::Wait wait, std::vector<std::string> channels);
+    [[gnu::cold]] void let_channels_go(std::vector<std::string> channels);
+    [[gnu::cold]] void drop_channels();
+    [[gnu::cold]] void stop_listening();
+    [[gnu::cold]] void follow_listening(const Plan& plan);
+    [[gnu::cold]] void listening_transaction_ended(bool committed);
+    bool may_notify_now();
+    [[gnu::cold]] bool holds_ready(protocol::TransactionStatus status, bool failed);
+    [[gnu::cold]] void tell_held_ready();
+    [[gnu::cold]] bool is_ready_held() const;
+
+    bool server_listens() const {
+        return listening_ != nullptr && listening_->shown != Listening::Shown::no;
+    }
+
+    [[gnu::cold]] void show_channels();
+    [[gnu::cold]] bool hides_channels();
+
+    // --- session_notifications.cc ---
+    [[gnu::cold]] void deliver_next();
+    void deliver_before_ready();
+    [[gnu::cold]] bool is_idle() const;
+    [[gnu::cold]] void settle_listening();
+    [[gnu::cold]] void on_server_notification(const protocol::MessageView& message);
 
     // --- session_welcome.cc ---
     [[gnu::cold]] void prepare_welcome();
@@ -380,11 +423,11 @@ private:
     [[gnu::cold]] void settle_plan_of_names(Plan& plan);
 
     bool may_bring_names(const Plan& plan) const {
-        return plan.changes != nullptr || !server_->named.empty() ||
+        return plan.changes != nullptr || plan.reads_session_state || !server_->named.empty() ||
                (statements_ != nullptr && statements_->has_sql());
     }
 
-    [[gnu::cold]] bool bring_names(const Plan& plan);
+    [[gnu::cold]] void bring_names(const Plan& plan);
     [[gnu::cold]] void bring_name(std::string_view name);
     [[gnu::cold]] void drop_name(std::string_view name);
     [[gnu::cold]] void bring_all_names();
@@ -527,6 +570,7 @@ private:
     Phase phase_ = Phase::welcoming;
     bool advancing_ = false;
     bool waiting_ = false;             // in the pool's queue
+    bool listener_wait_ = false;       // for an answer of the listening connection
     bool client_ended_ = false;        // the client has closed its side
     bool prelude_pending_ = false;     // the group waits for what we ask this server first
     bool bringing_ = false;            // what went ahead of the group, until its Sync; send_guard()
@@ -597,6 +641,7 @@ private:
     std::vector<router::StatementPtr> unresolved_;     // see Plan
     std::unique_ptr<CatalogReading> reading_catalog_;  // sent, not yet settled
     std::unique_ptr<StateInquiry> inquiry_;            // sent, not yet settled
+    std::unique_ptr<Listening> listening_;             // from its first LISTEN on
     std::vector<NameChange> name_changes_;
     std::size_t names_settled_ = 0;
     // What the server is to have under names of SQL, sent and not answered; oldest first.

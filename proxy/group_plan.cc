@@ -170,6 +170,7 @@ ClientSession::Plan ClientSession::plan_large(const Group& group) {
     plan.only_parse_and_close = false;
     plan.reads_sequences = true;
     plan.may_advance_sequences = true;
+    plan.may_notify = true;
     plan.pin = router::PinReason::too_long;
     plan.pins = pin_bit(plan.pin);
     return plan;
@@ -205,6 +206,7 @@ void ClientSession::plan_message(const protocol::MessageView& message, Plan& pla
                 plan.pin = router::PinReason::internal_function;
                 plan.pins |= pin_bit(plan.pin);
                 plan.pin_detail = "FunctionCall";
+                plan.may_notify = true;
             }
             return;
         case frontend::sync:
@@ -351,10 +353,16 @@ void ClientSession::plan_effects(const router::StatementPtr& known, Plan& plan, 
     }
     if (pins_ != 0 && frees_state(statement)) plan.change().frees_state = true;
     if (!statement.settings.empty() || statement.reset_all) plan_settings(statement, plan);
-    if (statement.reads_session_state) plan.change().reads_names = true;
     plan.reads_sequences |= statement.reads_sequence_state;
     plan.may_advance_sequences |= statement.may_advance_sequence;
     if (statement.temp_search_path) temp_search_path_ = true;
+    // By a function or trigger of its own, too.
+    plan.may_notify |= statement.may_notify || statement.may_write || !statement.functions.empty();
+    plan.reads_session_state |= statement.reads_session_state && statement.parsed;
+    if (statement.only_listens) plan.listens = &statement;
+    if (listening_ != nullptr && listening_->channels.follows(statement)) {
+        plan.change().followed.push_back(known);
+    }
     plan.begins_transaction |= statement.contains(StatementKind::begin);
     plan.ends_transaction |=
         statement.contains(StatementKind::rollback) || statement.contains(StatementKind::commit);

@@ -40,6 +40,7 @@ bool ClientSession::send_prelude(const Plan& plan) {
     if (!plan.described.empty() && checks_columns(plan)) return false;
     guard_sequences(plan);
     if (quiet) {
+        if (plan.reads_session_state && listening_ != nullptr) show_channels();
         if (may_bring_names(plan)) bring_names(plan);
         if (!worker_.to_server().empty() && plan.large) return send_prelude_apart();
         if (!worker_.to_server().empty()) send_guard();

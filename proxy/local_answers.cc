@@ -44,6 +44,7 @@ bool ClientSession::answer_locally(const Group& group, const Plan& plan) {
         counters_.queries.add(1);
         // As a simple Query does in PostgreSQL.
         has_unnamed_ = false;
+        deliver_before_ready();
         protocol::write_ready_for_query(local_status(), out);
         idle_since_ = worker_.loop().now();
         return true;
@@ -81,6 +82,7 @@ bool ClientSession::answer_query_locally(const Group& group, const Plan& plan) {
             deferred_begin_.clear();
             local_failed_ = false;
             in_transaction_ = false;
+            if (listening_ != nullptr) listening_transaction_ended(commit);
             counters_.transactions.add(1);
             protocol::write_command_complete(commit ? "COMMIT" : "ROLLBACK", out);
             return true;
@@ -99,6 +101,7 @@ bool ClientSession::answer_query_locally(const Group& group, const Plan& plan) {
                 }
             }
             discard_settings();
+            if (listening_ != nullptr) drop_channels();
             protocol::write_command_complete("DISCARD ALL", out);
             return true;
         default:

@@ -398,6 +398,14 @@ asio::awaitable<void> PoolSet::open(std::shared_ptr<PoolEntry> entry) {
     if (stopping_) pool.close_all_idle(pool::CloseReason::shutdown);
 }
 
+asio::awaitable<protocol::Result<pool::LoggedInServer>> PoolSet::log_in_apart(
+    pool::PoolName name, pool::TimePoint deadline
+) {
+    auto target = target_of(name);
+    auto credentials = credentials_of(name);
+    co_return co_await login_.log_in(std::move(target), std::move(credentials), deadline);
+}
+
 void PoolSet::open_failed(PoolEntry& entry, const protocol::Error& error) {
     auto& pool = entry.pool;
     const auto now = pool::Clock::now();

@@ -67,6 +67,11 @@ public:
     void servers_wanted(pool::ServerPool& pool) override;
     void server_retired(pool::ServerRef server) override;
 
+    // A connection with this database and user that is none of the pool's.
+    asio::awaitable<protocol::Result<pool::LoggedInServer>> log_in_apart(
+        pool::PoolName name, pool::TimePoint deadline
+    );
+
     // The last login to the servers of this pool failed with this, and no server is left.
     std::optional<protocol::Error> login_failure(const PoolEntry& entry) const;
 

@@ -63,6 +63,7 @@ Server::Server(std::string config_path, conf::Settings settings)
           *this
       )),
       pools_(io_, threads_, scram_keys_, loops_of(workers_)),
+      notifications_(io_, pools_, workers_),
       policy_(make_policy()),
       authenticator_(threads_, scram_keys_),
       logins_(io_.get_executor(), policy_, authenticator_),
@@ -236,7 +237,10 @@ protocol::Result<void> Server::reload() {
             ) != diff.databases_removed.end() ||
             (std::find(changed.begin(), changed.end(), "*") != changed.end() &&
              !settings().databases.contains(name.database));
-        if (moved || diff.server_tls_changed) entry->pool.recycle();
+        if (moved || diff.server_tls_changed) {
+            entry->pool.recycle();
+            notifications_.drop(name);
+        }
     }
     spdlog::info("configuration reloaded");
     return {};
@@ -251,8 +255,10 @@ void Server::apply(conf::Settings settings) {
     }
     install(std::move(*files));
     if (diff.server_tls_changed) {
-        for (const auto& [name, entry] : pools_.entries())
+        for (const auto& [name, entry] : pools_.entries()) {
             entry->pool.recycle();
+            notifications_.drop(name);
+        }
     }
 }
 
@@ -314,9 +320,11 @@ asio::awaitable<void> Server::watch_shutdown() {
     }
     console_->stop(why);
     pools_.stop();
+    notifications_.stop();
     // Servers get their Terminate; those that a query keeps are cancelled. Not for ever.
     const auto limit = pool::Clock::now() + std::chrono::seconds(5);
-    while ((clients() > 0 || !pools_.empty()) && pool::Clock::now() < limit) {
+    while ((clients() > 0 || !pools_.empty() || !notifications_.closed()) &&
+           pool::Clock::now() < limit) {
         shutdown_timer_.expires_after(shutdown_round);
         co_await shutdown_timer_.async_wait(pool::use_op);
         for (const auto& [name, entry] : pools_.entries()) {

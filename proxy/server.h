@@ -8,6 +8,7 @@
 #include "proxy/client_login.h"
 #include "proxy/client_session.h"
 #include "proxy/listener.h"
+#include "proxy/notifications.h"
 #include "proxy/pool_set.h"
 #include "proxy/worker.h"
 
@@ -50,6 +51,8 @@ public:
     const Configuration& configuration() const { return configuration_; }
 
     PoolSet& pools() { return pools_; }
+
+    const Notifications& notifications() const { return notifications_; }
 
     asio::io_context& io() { return io_; }
 
@@ -98,6 +101,7 @@ public:
     // --- SessionObserver: any thread ---
     void cancel_query(pool::ServerRef server) override;
     void session_ended(std::uint64_t id) override;
+    void ask_listener(ListenerRequest request) override;
 
 private:
     struct Admission;
@@ -136,6 +140,7 @@ private:
     pool::ScramKeys scram_keys_;
     std::vector<std::unique_ptr<Worker>> workers_;
     PoolSet pools_;
+    Notifications notifications_;
     std::shared_ptr<Admission> admission_;
     LoginPolicy policy_;
     Authenticator authenticator_;

@@ -224,6 +224,10 @@ std::size_t Server::clients() const {
     return clients_.size() - ended_.ids.size();
 }
 
+void Server::ask_listener(ListenerRequest request) {
+    notifications_.ask(std::move(request));
+}
+
 void Server::cancel_query(pool::ServerRef server) {
     pools_.cancel_query(std::move(server));
 }

@@ -81,7 +81,9 @@ protocol::Result<void> Server::set_disabled(const std::string& database, bool di
 protocol::Result<void> Server::reconnect(const std::string& database) {
     if (!database.empty() && !knows(database)) return refusal("no such database: " + database);
     for (const auto& [name, entry] : pools_.entries()) {
-        if (database.empty() || name.database == database) entry->pool.recycle();
+        if (!database.empty() && name.database != database) continue;
+        entry->pool.recycle();
+        notifications_.drop(name);
     }
     return {};
 }

@@ -32,6 +32,7 @@ void ClientSession::server_granted(pool::ServerConnection& server) {
     lease_fresh_ = true;
     settings_owed_ = false;
     unit_failed_ = false;
+    if (listening_ != nullptr) listening_->shown = Listening::Shown::no;
     const auto now = worker_.loop().now();
     const auto waited = now - waiter_.since;
     counters_.server_assignments.add(1);
@@ -114,7 +115,7 @@ void ClientSession::let_server_go() {
         work.query = limits_->server_reset_query;
     }
     // Whatever the setting says, what pins must not stay.
-    if (pins_ != 0) work.query = "DISCARD ALL";
+    if (pins_ != 0 || server_listens()) work.query = "DISCARD ALL";
     const bool idle = quiet && server.status == protocol::TransactionStatus::idle;
     if (idle && work.query.empty()) {
         pool_.give_back(server, worker_.index(), worker_.loop().now());
@@ -128,8 +129,9 @@ void ClientSession::let_server_go() {
 
 void ClientSession::lose_server(const protocol::Error& error, pool::CloseReason reason, bool gone) {
     // The client asked for nothing, and nothing of its session was there.
-    const bool not_missed = only_inquiry_owed() && inquiry_ == nullptr && !keeps_server() &&
-                            touched_.empty() && touched_before_.empty() && unresolved_.empty();
+    const bool nothing_runs = is_ready_held() || (only_inquiry_owed() && inquiry_ == nullptr);
+    const bool not_missed = nothing_runs && !keeps_server() && touched_.empty() &&
+                            touched_before_.empty() && unresolved_.empty();
     auto& server = *std::exchange(server_, nullptr);
     server_output_.clear();
     pool_.retire(server, reason, gone);

@@ -132,9 +132,7 @@ void ClientSession::on_message(const protocol::MessageView& message) {
         case backend::parameter_status:
             return on_parameter_status(message);
         case backend::notification_response:
-            // Without a pin nobody has listened here.
-            if (!keeps_server()) return;
-            break;
+            return on_server_notification(message);
         case backend::command_complete:
             on_command_complete(message, *step.about);
             break;
@@ -296,6 +294,9 @@ void ClientSession::on_command_complete(
     auto tag = as_text(message.body);
     if (!tag.empty() && tag.back() == '\0') tag.remove_suffix(1);
     name_settled(request);
+    if (listening_ != nullptr && request.reply == Reply::forward) {
+        let_channels_go(listening_->channels.done(tag));
+    }
     if (tag == "SET" || tag == "RESET" || tag == "DISCARD ALL") {
         if (request.reply == Reply::forward) {
             resets_.answered = true;
@@ -332,6 +333,7 @@ void ClientSession::on_ready_for_query(
         settle_brought();
         return after_message();
     }
+    const bool rolled_back = unit_failed_ && !unit_committed_;
     settle_parameters();
     if (is_answer(step)) {
         settle_inquiry();
@@ -345,6 +347,7 @@ void ClientSession::on_ready_for_query(
             "transaction blocks not allowed in statement pooling mode"
         ));
     }
+    if (listening_ != nullptr && !begin_failed_ && holds_ready(*status, rolled_back)) return;
     // A client that was told BEGIN is in a transaction, if only in one that has failed.
     if (std::exchange(begin_failed_, false) && *status == TransactionStatus::idle) {
         local_failed_ = true;
@@ -385,7 +388,7 @@ void ClientSession::request_ended(bool in_transaction) {
 // Is the server free, is something waiting for it? After each batch of replies, and whenever
 // something went to the server.
 void ClientSession::request_finished() {
-    if (phase_ != Phase::serving || server_ == nullptr) return;
+    if (phase_ != Phase::serving || server_ == nullptr || listener_wait_) return;
     if (!server_->expected.in_sync() || !server_->partial.empty() || reply_left_ > 0) return;
     if (lease_fresh_ && !prelude_pending_) return;
     // It has to get the rest of what was begun first.
@@ -413,6 +416,7 @@ void ClientSession::request_finished() {
     }
     sequences_in_transaction_ = false;
     temp_search_path_ = false;
+    if (server_listens() && hides_channels()) return;
     if (!session_mode()) {
         settle_run();
         if (may_read_catalog() && reads_catalog()) return;

@@ -33,9 +33,7 @@ void ClientSession::send_columns_check(const protocol::ClientStatements::Entry& 
     auto& out = worker_.to_server();
     out.begin(frontend::describe).u8('S').c_string(entry.statement->server_name).end();
     server_->expected.sent({Request::describe_statement, Reply::swallow, entry.statement->id});
-    send_own_sync();
-    prelude_pending_ = true;
-    write_to_server();
+    send_prelude_apart();
 }
 
 // RowDescription or NoData, for the client or for the check.
@@ -58,7 +56,7 @@ std::size_t ClientSession::refuse_other_columns(const Group& group) {
         protocol::sqlstate::feature_not_supported, "cached plan must not change result type"
     );
     error.routine = "RevalidateCachedQuery";
-    return refuse_on_server(group, std::move(error));
+    return refuse(group, error);
 }
 
 // PostgreSQL says so itself: the client hears it, and the next who prepares this statement here

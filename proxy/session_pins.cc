@@ -68,11 +68,11 @@ std::size_t ClientSession::refuse_pin(const Group& group, const Plan& plan) {
         plan.pin_detail.empty() ? "" : ", ",
         plan.pin_detail
     );
-    return refuse_on_server(group, std::move(error));
+    return refuse(group, error);
 }
 
-// The group gets this error and nothing of it runs; a transaction on the server fails with it.
-std::size_t ClientSession::refuse_on_server(const Group& group, protocol::Error error) {
+// The client gets this error in place of an answer to the group, and its transaction has failed.
+std::size_t ClientSession::refuse(const Group& group, const protocol::Error& error) {
     const bool untouched = server_ == nullptr || (server_->expected.in_sync() && !group_open_ &&
                                                   server_->status == TransactionStatus::idle);
     if (untouched) {
@@ -80,9 +80,10 @@ std::size_t ClientSession::refuse_on_server(const Group& group, protocol::Error 
         fail_group(group, error);
         return taken(group);
     }
-    // What was sent before is answered before. So the error takes the place of one of the server's.
-    refusal_ = std::make_unique<protocol::Error>(std::move(error));
-    send_failing_parse("pgweir: this request was refused", refused_parse);
+    // The transaction there has to fail, too; and what was sent before is answered before. So the
+    // error takes the place of one of the server's.
+    refusal_ = std::make_unique<protocol::Error>(error);
+    send_failing_parse("pgweir: " + error.message, refused_parse);
     stream_discard_ = true;
     group_open_ = group.terminator == 0 || group.terminator == frontend::flush;
     if (!group_open_) {

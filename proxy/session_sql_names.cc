@@ -112,17 +112,15 @@ void ClientSession::settle_plan_of_names(Plan& plan) {
 
 // --- what the server gets ---
 
-// True if something was sent.
-bool ClientSession::bring_names(const Plan& plan) {
+// Ahead of the group.
+void ClientSession::bring_names(const Plan& plan) {
     const bool own = statements_ != nullptr && statements_->has_sql();
-    if (!own && server_->named.empty() && plan.changes == nullptr) return false;
     if (local_failed_ || server_->status == TransactionStatus::failed || session_mode()) {
-        return false;
+        return;
     }
-    const auto before = names_brought_.size() + evicting_.size();
     const PinSet pins = plan.pins | pins_;
     const auto* const changes = plan.changes.get();
-    if (changes != nullptr && changes->reads_names) show_own_names();
+    if (plan.reads_session_state) show_own_names();
     if ((own || !server_->named.empty()) &&
         ((pins & may_use_any_name) != 0 || plan.has_unresolved())) {
         bring_all_names();
@@ -133,7 +131,6 @@ bool ClientSession::bring_names(const Plan& plan) {
             bring_name(name);
     }
     if ((pins & pin_bit(PinReason::sql_prepare)) != 0) stop_following_names();
-    return names_brought_.size() + evicting_.size() != before;
 }
 
 // Under this name the server has what the client has, or nothing.

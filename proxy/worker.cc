@@ -76,6 +76,33 @@ void Worker::with_all_sessions(
     });
 }
 
+void Worker::hear(const PoolEntry* of, std::vector<ListenerEvent> events) {
+    loop_.post([this, of, events = std::move(events)] {
+        for (const auto& event : events)
+            pass_on(of, event);
+    });
+}
+
+void Worker::pass_on(const PoolEntry* of, const ListenerEvent& event) {
+    if (const auto* answer = std::get_if<ListenerAnswer>(&event)) {
+        if (auto* session = find(answer->session)) session->listener_answered(*answer);
+        return;
+    }
+    // A session may end while it is told, and with it its place in the table.
+    const auto* notification = std::get_if<NotificationRef>(&event);
+    const auto ids = notification != nullptr ? channels_.listening_to(of, (*notification)->channel)
+                                             : channels_.listening(of);
+    for (const auto id : ids) {
+        auto* const session = find(id);
+        if (session == nullptr) continue;
+        if (notification != nullptr) {
+            session->notified(*notification);
+        } else {
+            session->listener_lost(std::get<ListenerLost>(event));
+        }
+    }
+}
+
 void Worker::bury(ClientSession& session) {
     const auto id = session.id();
     const auto found = sessions_.find(id);

@@ -5,6 +5,7 @@
 #include "pool/server_connection.h"
 #include "protocol/message_writer.h"
 #include "protocol/statement_catalog.h"
+#include "proxy/channel_table.h"
 #include "router/statement_cache.h"
 
 #include <boost/intrusive/list.hpp>
@@ -25,6 +26,8 @@ public:
     virtual void cancel_query(pool::ServerRef server) = 0;
     // The session is gone; `id` is SessionStart::id.
     virtual void session_ended(std::uint64_t id) = 0;
+    // To the listening connection of the session's pool. Answers come by Worker::hear.
+    virtual void ask_listener(ListenerRequest request) = 0;
 
 protected:
     ~SessionObserver() = default;
@@ -59,6 +62,9 @@ public:
     // Any thread: runs `visit` for all sessions on the worker's thread, then `done`.
     void with_all_sessions(std::function<void(ClientSession&)> visit, std::function<void()> done);
 
+    // Any thread: what the listening connection of this pool has to say, in order.
+    void hear(const PoolEntry* of, std::vector<ListenerEvent> events);
+
     std::size_t sessions() const { return session_count_.load(std::memory_order_relaxed); }
 
     // --- the worker's thread ---
@@ -67,6 +73,9 @@ public:
 
     // The statements of the group that is looked at, as far as they reach anything.
     std::vector<std::shared_ptr<const void>>& planned() { return planned_; }
+
+    // Which sessions here listen to what.
+    ChannelTable& channels() { return channels_; }
 
     // Scratch for one turn of one session; empty between turns.
     protocol::MessageWriter& to_client() { return to_client_; }
@@ -79,12 +88,14 @@ public:
 
 private:
     ClientSession* find(std::uint64_t id);
+    void pass_on(const PoolEntry* of, const ListenerEvent& event);
 
     const unsigned index_;
     protocol::StatementCatalog& catalog_;
     SessionObserver& observer_;
     router::StatementCache statements_;
     std::vector<std::shared_ptr<const void>> planned_;
+    ChannelTable channels_;
     protocol::MessageWriter to_client_;
     protocol::MessageWriter to_server_;
     pool::EventLoop loop_;

@@ -130,6 +130,20 @@ bool is_opaque(const SessionEffects& effects) {
            effects.has(PinReason::do_block);
 }
 
+void copy_scopes(Statement& statement, const weir_tree& tree) {
+    for (int i = 0; i < tree.scope_count; ++i) {
+        const weir_scope& found = tree.scopes[i];
+        statement.scopes.push_back(
+            {static_cast<StatementKind>(found.kind), found.name == nullptr ? "" : found.name}
+        );
+    }
+    statement.only_listens =
+        !statement.kinds.empty() &&
+        std::all_of(statement.kinds.begin(), statement.kinds.end(), [](StatementKind kind) {
+            return kind == StatementKind::listen || kind == StatementKind::unlisten;
+        });
+}
+
 // A DO block is a function that is called once: its body says what it does.
 void read_do(Statement& statement, const weir_do& block) {
     const auto body =
@@ -208,6 +222,7 @@ StatementPtr read_tree(const weir_tree& tree, std::string_view text) {
     if (tree.name != nullptr) statement->name = tree.name;
     copy_pins(*statement, tree);
     copy_settings(*statement, tree);
+    copy_scopes(*statement, tree);
     for (int i = 0; i < tree.call_count; ++i)
         add_call(*statement, tree.calls[i], reads_only);
     for (int i = 0; i < tree.relation_count; ++i)

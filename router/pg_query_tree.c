@@ -54,6 +54,16 @@ void weir_note_setting(
     walk->settings[tree->setting_count++] = setting;
 }
 
+void weir_note_scope(struct weir_walk* walk, enum weir_kind kind, const char* name) {
+    struct weir_tree* tree = walk->tree;
+    struct weir_scope scope = {kind, name};
+
+    walk->scopes =
+        grown(walk->scopes, tree->scope_count, &walk->scope_capacity, sizeof(struct weir_scope));
+    tree->scopes = walk->scopes;
+    walk->scopes[tree->scope_count++] = scope;
+}
+
 void weir_note_relation_name(struct weir_walk* walk, const char* name) {
     struct weir_tree* tree = walk->tree;
 

@@ -168,6 +168,12 @@ struct weir_setting {
     int statement;
 };
 
+/* LISTEN, UNLISTEN (NULL: all), SAVEPOINT, RELEASE, ROLLBACK TO. */
+struct weir_scope {
+    enum weir_kind kind;
+    const char* name;
+};
+
 /* -1: not given. */
 struct weir_transaction_options {
     bool present;
@@ -194,6 +200,8 @@ struct weir_tree {
     int call_count;
     const struct weir_setting* settings;
     int setting_count;
+    const struct weir_scope* scopes;
+    int scope_count;
     const char* const* relations; /* names without schemas, as often as they are written */
     int relation_count;
     const char* const* operators; /* those that are not PostgreSQL's own, likewise */

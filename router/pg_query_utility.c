@@ -103,12 +103,15 @@ static enum weir_kind walk_transaction(struct weir_walk* walk, const Transaction
             return WEIR_ROLLBACK;
         case TRANS_STMT_SAVEPOINT:
             weir_note_name(walk, statement->savepoint_name);
+            weir_note_scope(walk, WEIR_SAVEPOINT, statement->savepoint_name);
             return WEIR_SAVEPOINT;
         case TRANS_STMT_RELEASE:
             weir_note_name(walk, statement->savepoint_name);
+            weir_note_scope(walk, WEIR_RELEASE, statement->savepoint_name);
             return WEIR_RELEASE;
         case TRANS_STMT_ROLLBACK_TO:
             weir_note_name(walk, statement->savepoint_name);
+            weir_note_scope(walk, WEIR_ROLLBACK_TO, statement->savepoint_name);
             return WEIR_ROLLBACK_TO;
         case TRANS_STMT_PREPARE:
             weir_note_name(walk, statement->gid);
@@ -526,8 +529,10 @@ static enum weir_kind walk_session_statement(struct weir_walk* walk, Node* node)
         case T_ListenStmt:
             weir_note_name(walk, ((ListenStmt*)node)->conditionname);
             weir_note_pin(walk, WEIR_PIN_LISTEN, ((ListenStmt*)node)->conditionname);
+            weir_note_scope(walk, WEIR_LISTEN, ((ListenStmt*)node)->conditionname);
             return WEIR_LISTEN;
         case T_UnlistenStmt:
+            weir_note_scope(walk, WEIR_UNLISTEN, ((UnlistenStmt*)node)->conditionname);
             if (((UnlistenStmt*)node)->conditionname == NULL)
                 weir_note(walk, WEIR_UNLISTEN_ALL);
             else

@@ -43,6 +43,8 @@ struct weir_walk {
     int call_capacity;
     struct weir_setting* settings;
     int setting_capacity;
+    struct weir_scope* scopes;
+    int scope_capacity;
     const char** relations;
     int relation_capacity;
     const char** operators;
@@ -79,6 +81,7 @@ void weir_note_setting(
     bool is_local
 );
 void weir_note_call(struct weir_walk* walk, List* names, List* arguments, bool procedure);
+void weir_note_scope(struct weir_walk* walk, enum weir_kind kind, const char* name);
 /* A relation that the statement reads or writes, whose triggers, rules and defaults may run. */
 void weir_note_relation_name(struct weir_walk* walk, const char* name);
 bool weir_is_temp_schema(const char* schema);

@@ -135,6 +135,14 @@ enum class Isolation : std::uint8_t {
     serializable,
 };
 
+// One LISTEN, UNLISTEN, SAVEPOINT, RELEASE or ROLLBACK TO.
+struct ScopeChange {
+    StatementKind kind = StatementKind::listen;
+    std::string name;  // as PostgreSQL folds and truncates it; empty for UNLISTEN *
+
+    bool operator==(const ScopeChange&) const = default;
+};
+
 // Options of BEGIN, START TRANSACTION, SET TRANSACTION, SET SESSION CHARACTERISTICS; and CHAIN.
 struct TransactionOptions {
     std::optional<Isolation> isolation;
@@ -155,6 +163,8 @@ struct Statement {
     std::vector<StatementKind> kinds;
 
     std::vector<SettingChange> settings;  // in order of appearance
+
+    std::vector<ScopeChange> scopes;  // in order of appearance
 
     // Options of the first BEGIN/SET TRANSACTION/COMMIT ... in the text that has any place for
     // them. Without options it is there and empty for BEGIN, COMMIT and ROLLBACK.
@@ -227,6 +237,7 @@ struct Statement {
     bool reads_session_state =
         false;                      // pg_prepared_statements, pg_cursors, pg_listening_channels()
     bool may_notify = false;        // NOTIFY, pg_notify, opaque things
+    bool only_listens = false;      // LISTEN and UNLISTEN, one at least, and nothing else
     bool unlocks_advisory = false;  // pg_advisory_unlock*, DISCARD ALL
     // PostgreSQL refuses it after another statement of the same implicit transaction (25001), or
     // that is not known: settings it needs must have had their own Sync.

@@ -31,6 +31,8 @@ std::size_t estimated_size(const Statement& statement) {
     for (const SettingChange& change : statement.settings)
         size +=
             sizeof change + change.name.capacity() + (change.value ? change.value->capacity() : 0);
+    for (const ScopeChange& scope : statement.scopes)
+        size += sizeof scope + scope.name.capacity();
     size += statement.builtin_functions.capacity() * sizeof(std::string_view);
     for (const auto* names :
          {&statement.functions,

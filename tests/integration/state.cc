@@ -217,12 +217,12 @@ TEST_CASE("a server is kept while PostgreSQL holds something on it, and no longe
         {"PREPARE in a string of several",
          {"prepare p as select 1; select 1", "execute p"},
          "deallocate p"},
-        {"LISTEN", {"listen x"}, "unlisten x"},
+        {"LISTEN in a string", {"select 1; listen x"}, "unlisten x"},
         {"everything",
          {"select pg_advisory_lock(7)",
           "create temp table t (a int)",
           "prepare p as select 1",
-          "listen x",
+          "select 1; listen x",
           "set work_mem = '2MB'"},
          "discard all"},
     };
@@ -243,6 +243,7 @@ TEST_CASE("a server is kept while PostgreSQL holds something on it, and no longe
         {"begin", "create temp table t (a int)", "rollback"},
         {"begin", "declare c cursor with hold for select 1", "rollback"},
         {"begin", "listen x", "rollback"},
+        {"listen x"},
         {"select pg_advisory_xact_lock(7)"},
     };
     for (const auto& texts : nothing) {
@@ -253,7 +254,8 @@ TEST_CASE("a server is kept while PostgreSQL holds something on it, and no longe
             client.try_exec(sql);
         gets_a_server(other);
     }
-    CHECK(fixture.database.backends() == 1);
+    // The pool's, and the one that listens.
+    CHECK(fixture.database.backends() == 2);
 }
 
 TEST_CASE("a lock that another one has is tried for, and keeps no server" * ours_only()) {

@@ -61,9 +61,9 @@ DISABLED = {
     "statement-name": Disabled(
         "42P05, and 08P01 for a Bind that does not fit, name another statement of the client's that "
         "has the same text", kinds="NOTHING"),
-    "own-notifications": Disabled(
-        "the process in a client's own notification is not the one of its BackendKeyData",
-        kinds="NOTHING"),
+    "channels-in-block": Disabled(
+        "pg_listening_channels() shows the client's own channels only in the first statement of a "
+        "transaction", where="block", text="of channels|pg_listening_channels"),
     "placeholder-lost": Disabled(
         "NULL (for SHOW: 42704) instead of '' for a custom setting that the client itself has "
         "RESET, on another server", kinds="custom_show", text="show"),

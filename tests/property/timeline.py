@@ -204,8 +204,7 @@ class Timeline:
             proxied += client.proxied.take_notifications(seconds=0.05)
         self.compare(step, "notifications", [item[:2] for item in direct],
                      [item[:2] for item in proxied])
-        if "own-notifications" not in DISABLED:
-            self.compare(step, "own notifications' process", direct, proxied)
+        self.compare(step, "own notifications' process", direct, proxied)
 
 
 def touched_of(operation):

@@ -162,6 +162,7 @@ TEST_CASE("load_toml: pins and lending") {
         max_pinned = 3
         pin_idle_timeout = "5m"
         pin_notice = "first"
+        listen_lost = "notice"
         lend_policy = "rotate"
 
         [databases.app]
@@ -173,10 +174,12 @@ TEST_CASE("load_toml: pins and lending") {
     CHECK(loaded.settings->max_pinned == 3);
     CHECK(loaded.settings->pin_idle_timeout == std::chrono::minutes(5));
     CHECK(loaded.settings->pin_notice == PinNotice::first);
+    CHECK(loaded.settings->listen_lost == ListenLost::notice);
     CHECK(loaded.settings->lend_policy == LendPolicy::rotate);
     CHECK(loaded.settings->databases.at("app").max_pinned == 0);
     CHECK(toml("[pgweir]\nlend_policy = \"fifo\"\n").problems.errors.size() == 1);
     CHECK(toml("[pgweir]\npin_notice = \"once\"\n").problems.errors.size() == 1);
+    CHECK(toml("[pgweir]\nlisten_lost = \"ignore\"\n").problems.errors.size() == 1);
     CHECK(toml("[pgweir]\nmax_pinned = -1\n").problems.errors.size() == 1);
 }
 

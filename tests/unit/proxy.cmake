@@ -1,6 +1,7 @@
 # Unit tests of proxy/.
 weir_unit_test(proxy
     proxy_authenticator_test.cc
+    proxy_channels_test.cc
     proxy_client_login_test.cc
     proxy_listener_test.cc
     support/certificates.cc
@@ -11,6 +12,7 @@ add_executable(test_session
     proxy_session_catalog_test.cc
     proxy_session_disorder_test.cc
     proxy_session_lease_test.cc
+    proxy_session_listen_test.cc
     proxy_session_model_test.cc
     proxy_session_names_test.cc
     proxy_session_pins_test.cc

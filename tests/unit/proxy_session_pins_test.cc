@@ -14,7 +14,7 @@ namespace {
 
 // Nobody can be asked whether a library is still loaded.
 const std::string load = "load 'x'";
-const auto failing_parse = fe::parse("", "pgweir: this request was refused");
+const auto failing_parse = fe::parse("", "pgweir: too many pinned connections");
 
 // What a client gets instead of a server of its own.
 std::string pin_refused(std::string_view detail = "loaded library, x") {

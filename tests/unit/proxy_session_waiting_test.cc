@@ -421,10 +421,12 @@ TEST_CASE("Client gone: in the middle of COPY the server is told so") {
 
 TEST_CASE("Client gone: a server that has listened for it is put in order") {
     SessionScript script;
-    script.client_sends(fe::query("listen x"))
-        .server_receives(fe::query("listen x"))
-        .server_replies(be::complete("LISTEN"), be::ready())
-        .client_receives(be::complete("LISTEN"), be::ready())
+    // Of a string with something else pgweir does not take it over.
+    const auto string = fe::query("listen x; close all");
+    script.client_sends(string)
+        .server_receives(string)
+        .server_replies(be::complete("LISTEN"), be::complete("CLOSE CURSOR ALL"), be::ready())
+        .client_receives(be::complete("LISTEN"), be::complete("CLOSE CURSOR ALL"), be::ready())
         .server_receives(fe::query("SELECT EXISTS (SELECT FROM pg_catalog.pg_listening_channels())")
         )
         .server_replies(be::row("t"), be::complete("SELECT 1"), be::ready())

@@ -156,6 +156,30 @@ const NameRow names[] = {
 
 }  // namespace
 
+TEST_CASE("Statement: channels and savepoints, in their order") {
+    const auto scopes = [](std::string_view text) {
+        std::string all;
+        const StatementPtr statement = analyse(text);
+        for (const auto& scope : statement->scopes)
+            all += std::string(router::text(scope.kind)) + ' ' + scope.name + ';';
+        return all;
+    };
+    CHECK(scopes("LISTEN a; UNLISTEN *; LISTEN \"B c\"") == "LISTEN a;UNLISTEN ;LISTEN B c;");
+    CHECK(
+        scopes("SAVEPOINT s; SELECT 1; ROLLBACK TO S; RELEASE \"T\"; UNLISTEN x") ==
+        "SAVEPOINT s;ROLLBACK TO s;RELEASE T;UNLISTEN x;"
+    );
+    CHECK(scopes("BEGIN; SELECT 1; ROLLBACK") == "");
+    // As PostgreSQL truncates it.
+    CHECK(scopes("LISTEN " + std::string(70, 'x')) == "LISTEN " + std::string(63, 'x') + ";");
+    for (const char* text : {"LISTEN a", "UNLISTEN a", "LISTEN a; UNLISTEN *;"}) {
+        CHECK(analyse(text)->only_listens);
+    }
+    for (const char* text : {"", "SELECT 1", "LISTEN a; SELECT 1", "NOTIFY a"}) {
+        CHECK_FALSE(analyse(text)->only_listens);
+    }
+}
+
 TEST_CASE("Statement: flags") {
     for (const FlagRow& row : flags) {
         CAPTURE(row.text);

@@ -110,7 +110,8 @@ ScriptWorld::ScriptWorld(const ScriptOptions& script_options) : options(script_o
     pool_limits.lend_policy = options.lend_policy;
     entry->pool.set_limits(pool_limits);
     if (options.welcome_known) entry->welcome.learn(server_welcome());
-    if (options.catalog_known) entry->catalog->publish({1, router::Catalog::build({}), network->now()});
+    if (options.catalog_known)
+        entry->catalog->publish({1, router::Catalog::build({}), network->now()});
     for (std::size_t i = 0; i < options.servers; ++i)
         open_server();
     for (const auto& settings : options.clients)
@@ -137,6 +138,7 @@ ScriptWorld::~ScriptWorld() {
     entry->pool.close_all_idle(pool::CloseReason::shutdown);
     settle();
     connections.clear();
+    listener_asked.clear();
     worker->bury_dead();
     entry.reset();
 }
@@ -162,6 +164,7 @@ void ScriptWorld::open_server() {
     servers.push_back(descriptor);
     pool::ServerIdentity identity;
     identity.address = "memory";
+    identity.cancel_key.process_id = 1000 + static_cast<std::int32_t>(servers.size());
     identity.welcome = server_welcome();
     connections.push_back(std::make_shared<pool::ServerConnection>(
         entry->pool, std::move(identity), pool::Transport(descriptor)

@@ -69,6 +69,10 @@ public:
 
     void session_ended(std::uint64_t) override { ++sessions_ended; }
 
+    void ask_listener(proxy::ListenerRequest request) override {
+        listener_asked.push_back(std::move(request));
+    }
+
     const ScriptOptions& options;
     std::shared_ptr<pool::MemoryNetwork> network = std::make_shared<pool::MemoryNetwork>();
     pool::MemoryBackend* backend = nullptr;
@@ -82,6 +86,7 @@ public:
     std::vector<pool::ServerRef> retired;  // to be closed by the control plane, which is this
     std::vector<pool::ServerRef> cancels;
     std::vector<pool::CloseReason> close_reasons;
+    std::vector<proxy::ListenerRequest> listener_asked;
     std::size_t wanted = 0;
     std::size_t sessions_ended = 0;
     bool writes_short = false;  // a send may take less than all
