@@ -317,8 +317,9 @@ void ClientSession::send_execute(const protocol::MessageView& message) {
         tag = unnamed_deallocates_->id;
     } else if (portal_prepares_ != nullptr) {
         if (!may_prepare_more()) return;
-        tag = portal_prepares_->id;
-        change_name(portal_prepares_->server_name, std::exchange(portal_prepares_, nullptr));
+        const auto prepared = std::exchange(portal_prepares_, nullptr);
+        tag = prepared->id;
+        change_name(prepared->server_name, prepared);
     }
     worker_.to_server().append(message.whole);
     server_->expected.sent({Request::execute, Reply::forward, tag});

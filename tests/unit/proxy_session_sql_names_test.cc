@@ -192,6 +192,28 @@ TEST_CASE("SQL names: EXECUTE of what was prepared by the protocol, and the othe
     script.play();
 }
 
+TEST_CASE("SQL names: PREPARE by the extended protocol, done and refused") {
+    auto script = rotating();
+    const auto group = fe::parse("", prepare) + fe::bind("", "") + fe::execute() + fe::sync();
+    const auto begun = be::parse_complete() + be::bind_complete();
+    script.client_sends(group).server_receives(group);
+    SUBCASE("done") {
+        const auto done = begun + be::complete("PREPARE") + be::ready();
+        script.server_replies(done).client_receives(done).with_server(1);
+        runs_with(
+            script, "execute p", selected(), fe::injected(prepare), be::injected_done("PREPARE")
+        );
+    }
+    SUBCASE("refused") {
+        const auto refused = begun + be::error("42704", "type \"x\" does not exist") + be::ready();
+        const auto unknown = be::error("26000", "prepared statement \"p\" does not exist");
+        script.server_replies(refused).client_receives(refused).with_server(1);
+        runs(script, "execute p", unknown);
+    }
+    script.pool_has(0, 2, 0);
+    script.play();
+}
+
 TEST_CASE("SQL names: a client that leaves while one is under way does not leave it behind") {
     SessionScript script;
     script.client_sends(fe::query(prepare))
