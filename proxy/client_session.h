@@ -308,6 +308,7 @@ private:
 
     // --- session_notifications.cc ---
     [[gnu::cold]] void deliver_next();
+    [[gnu::cold]] void doom(const protocol::Error& why);
     void deliver_before_ready();
     [[gnu::cold]] bool is_idle() const;
     [[gnu::cold]] void settle_listening();
@@ -651,6 +652,7 @@ private:
 
     pool::Timer timer_;
     pool::Waiter waiter_;
+    std::uint64_t sequence_server_ = 0;  // where a statement of its own last advanced a sequence
     pool::TimePoint connected_at_{};
     pool::TimePoint transaction_at_{};
     std::string unnamed_parse_;  // definition of the client's unnamed statement

@@ -162,8 +162,10 @@ void ClientSession::guard_sequences(const Plan& plan) {
     }
     auto& user = server_->sequence_user;
     const bool foreign = user != 0 && user != start_.id;
+    // Its own, but it has been told newer ones elsewhere.
+    const bool stale = user == start_.id && sequence_server_ != server_->id();
     const bool tidy = seen.load(std::memory_order_relaxed) && !sequences_in_transaction_;
-    if (foreign && (reads || tidy)) {
+    if ((foreign && (reads || tidy)) || (stale && reads)) {
         // PostgreSQL then says that lastval is not yet defined (55000), and tells no foreign value.
         send_injected("DISCARD SEQUENCES", injected_discard);
         user = start_.id;
@@ -171,6 +173,7 @@ void ClientSession::guard_sequences(const Plan& plan) {
     if (plan.may_advance_sequences) {
         const bool mine = user == 0 || user == start_.id;
         user = mine ? start_.id : pool::ServerConnection::mixed_sequences;
+        sequence_server_ = server_->id();
         sequences_in_transaction_ = true;
     }
 }

@@ -2,6 +2,7 @@
 // to be told. Most sessions have none.
 #pragma once
 
+#include "pool/io/timer_queue.h"
 #include "proxy/session_channels.h"
 
 namespace weir::proxy {
@@ -27,8 +28,11 @@ struct Listening {
     bool others_flushed = false;  // notifications of others by this server have come
     bool notified = false;        // the transaction may have notified
     bool lost = false;            // ... its listening connection: a WARNING is due
-    // Why it is ended as soon as it is in no transaction.
+    // Why it is ended as soon as it is in no transaction and has read what was written for it, but
+    // not later than drain_limit after that was decided.
+    static constexpr auto drain_limit = std::chrono::seconds(60);
     std::unique_ptr<const protocol::Error> doom;
+    pool::TimePoint doomed_at{};
 };
 
 }  // namespace weir::proxy

@@ -22,9 +22,10 @@ void write_notification(
 }  // namespace
 
 void ClientSession::notified(const NotificationRef& notification) {
-    if (phase_ != Phase::serving || listening_ == nullptr) return;
-    if (!listening_->channels.enqueue(notification) && listening_->doom == nullptr) {
-        listening_->doom = std::make_unique<const protocol::Error>(protocol::fatal(
+    // After a gap nothing follows but the reason for it.
+    if (phase_ != Phase::serving || listening_ == nullptr || listening_->doom != nullptr) return;
+    if (!listening_->channels.enqueue(notification)) {
+        doom(protocol::fatal(
             sqlstate::configuration_limit_exceeded,
             "terminating connection because too many notifications wait for it",
             "Read notifications as they come, and keep transactions of a listening session short."
@@ -38,13 +39,19 @@ void ClientSession::listener_lost(const ListenerLost& lost) {
     if (lost.listens_again) {
         listening_->lost = true;
     } else if (listening_->doom == nullptr) {
-        listening_->doom = std::make_unique<const protocol::Error>(protocol::fatal(
+        doom(protocol::fatal(
             sqlstate::admin_shutdown,
             "terminating connection because the connection that listens for it was lost",
             "Notifications may have been missed: connect and LISTEN again."
         ));
     }
     advance();
+}
+
+void ClientSession::doom(const protocol::Error& why) {
+    listening_->doom = std::make_unique<const protocol::Error>(why);
+    listening_->doomed_at = worker_.loop().now();
+    arm(Listening::drain_limit);
 }
 
 void ClientSession::deliver_next() {
@@ -89,7 +96,7 @@ void ClientSession::settle_listening() {
             "pgweir listens again."
         );
     }
-    if (listening_->doom != nullptr) {
+    if (listening_->doom != nullptr && channels.queue().empty() && output_.empty()) {
         const auto why = *listening_->doom;
         finish_with(why);
     }

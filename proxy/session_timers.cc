@@ -63,6 +63,11 @@ void ClientSession::check_deadlines(pool::TimePoint now) {
     if (due(idle && pinned, idle_since_, limits_->pin_idle_timeout)) {
         return finish_with(idle_pin_error());
     }
+    const bool doomed = listening_ != nullptr && listening_->doom != nullptr && is_idle();
+    if (doomed && due(true, listening_->doomed_at, Listening::drain_limit)) {
+        const auto why = *listening_->doom;
+        return finish_with(why);
+    }
     if (next) worker_.loop().timers().set_no_later_than(timer_, *next);
 }
 

@@ -41,6 +41,11 @@ def result(text):
     return row_description() + row(text) + frame("C", b"SELECT 1\0") + READY
 
 
+def empty_catalog():
+    """The answer to what pgweir reads before the first request: nothing there has an effect."""
+    return (frame("C", b"SET\0") * 2 + row_description() + frame("C", b"SELECT 0\0") + READY)
+
+
 class CancelRequest(Exception):
     """The connection was for a cancel request; it is closed without an answer."""
 
@@ -131,7 +136,9 @@ def converse(connection, server, nasty):
         kind, body = connection.message()
         if kind == "X":
             return
-        if kind == "Q" and b"nasty" in body:
+        if kind == "Q" and b"pg_catalog.pg_proc" in body:
+            connection.send(empty_catalog())
+        elif kind == "Q" and b"nasty" in body:
             nasty(connection, server)
         elif kind == "Q":
             connection.send(result("good"))
