@@ -7,6 +7,8 @@
 
 namespace weir::test {
 
+using namespace std::chrono_literals;
+
 namespace {
 
 using proxy::ListenerAnswer;
@@ -410,6 +412,18 @@ TEST_CASE("Listen: a client that takes nothing is told and ended, none is left o
         std::vector<ListenerEvent> events(200, one);
         world.worker->hear(world.entry.get(), std::move(events));
     });
+    script.client_lives();
+    SUBCASE("it reads after all") {
+        script.client_takes(pool::MemoryNetwork::unlimited)
+            .check("it is told", [](ScriptWorld& world) {
+                const auto got = world.network->received(world.clients.at(0));
+                return got.find("53400") != std::string::npos &&
+                       got.find("FATAL") != std::string::npos;
+            });
+    }
+    SUBCASE("it never does") {
+        script.time_passes(61s);
+    }
     script.client_is_gone();
     script.play();
 }
