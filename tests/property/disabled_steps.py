@@ -19,9 +19,6 @@ class Disabled:
 
 
 DISABLED = {
-    "start-transaction": Disabled(
-        "START TRANSACTION that is answered by pgweir has the tag BEGIN",
-        text=r"start transaction"),
     "search-path-spelling": Disabled(
         "search_path of a startup packet is written anew: 's2, public' for 's2,public'",
         text="search_path=s2,public"),
@@ -29,20 +26,9 @@ DISABLED = {
         "a SET or RESET that PostgreSQL refuses (55P02, 42501) makes another client's next request "
         "fail", text="server_version|max_connections|lc_messages|session_replication_role|"
         "no_such_setting"),
-    "rolled-back-with-request": Disabled(
-        "the client's settings that are sent with a request are lost (to its next request, and in "
-        "ParameterStatus) when the transaction that they joined is rolled back: a pipeline with "
-        "BEGIN, a string of several statements",
-        where="idle", text=r"(; |pipeline.*(begin|start)).*(select 1/0|rollback|abort)"),
-    "extended-begin": Disabled(
-        "the client's settings that are sent before a BEGIN of the extended protocol are part of "
-        "its transaction, and are lost when it is rolled back",
-        where="idle", text=r"^\[(extended\]|pipeline.*\]) begin"),
     "odd-application-name": Disabled(
         "settings are sent to a server that still has the client_encoding of the client before: "
         "bytes above 127 arrive as others", kinds="connect", text=r"[^\x00-\x7f]"),
-    "mixed": Disabled("EXECUTE and DEALLOCATE do not know the protocol's statements, nor the other "
-                      "way", kinds="prepare_mixed deallocate_protocol"),
     "nonstandard-strings": Disabled(
         "with standard_conforming_strings = off, RESET ALL and DISCARD ALL are not understood: "
         "startup parameters are lost",
