@@ -105,6 +105,13 @@ void ServerConnection::report_parameter(std::string_view name, std::string_view 
         protocol::ParameterSet::with(parameters, {std::string(name), std::string(value), true});
 }
 
+std::string_view ServerConnection::login_user() const {
+    for (const auto& [name, value] : identity_.welcome) {
+        if (name == "session_authorization") return value;
+    }
+    return {};
+}
+
 void ServerConnection::make_uncertain(std::string_view name) {
     const bool known = std::any_of(uncertain.begin(), uncertain.end(), [&](const auto& other) {
         return protocol::same_parameter_name(other, name);

@@ -77,6 +77,9 @@ public:
 
     const ServerIdentity& identity() const { return identity_; }
 
+    // Its session_authorization when it was opened; empty if it did not say.
+    std::string_view login_user() const;
+
     std::uint64_t id() const { return id_; }
 
     TimePoint connected_at() const { return connected_at_; }

@@ -35,8 +35,11 @@ ServerConnection* ServerPool::lend(
     {
         const std::lock_guard lock(mutex_);
         if (!paused_ && waiters_.empty() && idle_count_ > 0) {
-            server = rotates() ? pick_rotated(waiter.last_server, !another_may_come())
-                               : pick_idle(worker, wish);
+            if (waiter.preferred_server != 0) server = find_idle(waiter.preferred_server);
+            if (server == nullptr) {
+                server = rotates() ? pick_rotated(waiter.last_server, !another_may_come())
+                                   : pick_idle(worker, wish);
+            }
         }
         if (server != nullptr) {
             take(*server);
@@ -376,6 +379,14 @@ ServerConnection* ServerPool::pick_idle(unsigned worker, const protocol::Paramet
     if (auto* server = from_list(idle_[worker])) return server;
     for (auto& list : idle_) {
         if (auto* server = from_list(list)) return server;
+    }
+    return nullptr;
+}
+
+ServerConnection* ServerPool::find_idle(std::uint64_t id) {
+    for (auto& list : idle_) {
+        for (auto& server : list)
+            if (server.id() == id) return &server;
     }
     return nullptr;
 }

@@ -34,6 +34,8 @@ public:
     protocol::ParameterSetRef wish;
     // The id of the server the session had last; the session's.
     std::uint64_t last_server = 0;
+    // The id of the server that it is best served by, if that is idle; 0 = any will do.
+    std::uint64_t preferred_server = 0;
 
     // Guarded by the pool's lock while waiting; the session's after it was woken.
     State state = State::none;
@@ -179,6 +181,7 @@ private:
     [[gnu::hot]] ServerConnection* pick_idle(
         unsigned worker, const protocol::ParameterSetRef& wish
     );
+    [[gnu::cold]] ServerConnection* find_idle(std::uint64_t id);
     [[gnu::cold]] ServerConnection* pick_rotated(std::uint64_t last_server, bool repeat);
     [[gnu::cold]] void rotate_waiters(TimePoint now);
     [[gnu::hot]] void take(ServerConnection& server);

@@ -132,6 +132,38 @@ constexpr std::string_view session_authorization = "session_authorization";
 constexpr std::string_view is_superuser = "is_superuser";
 constexpr std::string_view client_encoding = "client_encoding";
 
+// Prefixes that libraries reserve for themselves when they are loaded (MarkGUCPrefixReserved), by
+// which placeholders of other names under them are removed, and refused from then on.
+constexpr std::array<std::string_view, 16> library_prefixes{
+    "plpgsql.",
+    "plperl.",
+    "pltcl.",
+    "plpython.",
+    "auto_explain.",
+    "auth_delay.",
+    "basic_archive.",
+    "pg_prewarm.",
+    "pg_trgm.",
+    "pgaudit.",
+    "pg_cron.",
+    "cron.",
+    "postgres_fdw.",
+    "sepgsql.",
+    "citus.",
+    "pg_stat_statements.",
+};
+
+bool is_librarys(std::string_view name) {
+    return std::any_of(
+        library_prefixes.begin(),
+        library_prefixes.end(),
+        [&](std::string_view prefix) {
+            return name.size() > prefix.size() &&
+                   same_parameter_name(name.substr(0, prefix.size()), prefix);
+        }
+    );
+}
+
 bool is_ascii(std::string_view text) {
     return std::all_of(text.begin(), text.end(), [](char c) {
         return static_cast<unsigned char>(c) < 128;
@@ -145,12 +177,14 @@ public:
         const ParameterSet& server,
         const ParameterSet& client,
         const std::vector<std::string>& uncertain,
-        std::vector<std::string>& changed_names
+        std::vector<std::string>& changed_names,
+        std::string_view login_user
     )
         : server_(server),
           client_(client),
           uncertain_(uncertain),
           changed_(changed_names),
+          login_user_(login_user),
           // The same bytes are another text then.
           same_encoding_(server.value(client_encoding) == client.value(client_encoding)) {}
 
@@ -179,7 +213,16 @@ private:
 
     void reset(std::string_view name) {
         changed_.emplace_back(name);
-        statements_.push_back("RESET " + quoted_parameter(name));
+        if (!is_librarys(name)) {
+            statements_.push_back("RESET " + quoted_parameter(name));
+            return;
+        }
+        // Of a name that is refused now there is nothing to reset (42602).
+        const auto quoted = quote_literal(name);
+        statements_.push_back(
+            "SELECT CASE WHEN pg_catalog.current_setting(" + quoted +
+            ", true) IS NOT NULL THEN pg_catalog.set_config(" + quoted + ", NULL, false) END"
+        );
     }
 
     void reset_what_is_extra() {
@@ -217,7 +260,10 @@ private:
         const auto* const user = client_.find(session_authorization);
         const auto* const new_role = client_.find(role);
         const auto* const old_role = server_.find(role);
-        const bool other_user = user != nullptr && differs(*user);
+        // Under another user than the one who has logged in nothing can be set that takes rights.
+        const bool between = !statements_.empty() && user != nullptr && !login_user_.empty() &&
+                             user->value != login_user_;
+        const bool other_user = user != nullptr && (between || differs(*user));
         const bool role_uncertain = is_uncertain(role);
         const bool other_role =
             role_uncertain || (new_role != nullptr ? differs(*new_role) : old_role != nullptr);
@@ -239,6 +285,7 @@ private:
     const ParameterSet& client_;
     const std::vector<std::string>& uncertain_;
     std::vector<std::string>& changed_;
+    const std::string_view login_user_;
     const bool same_encoding_;
     std::vector<std::string> statements_;
 };
@@ -249,9 +296,10 @@ std::vector<std::string> statements_between(
     const ParameterSet& server,
     const ParameterSet& client,
     const std::vector<std::string>& uncertain,
-    std::vector<std::string>& changed_names
+    std::vector<std::string>& changed_names,
+    std::string_view login_user
 ) {
-    return Difference(server, client, uncertain, changed_names).statements();
+    return Difference(server, client, uncertain, changed_names, login_user).statements();
 }
 
 }  // namespace weir::protocol

@@ -14,11 +14,13 @@ namespace weir::protocol {
 // SET or RESET statements, one per element, in the order in which they must run: values are set
 // under the user who has logged in; session_authorization and role come last.
 // `changed_names` gets each name that may change. `uncertain` names are always set or reset.
+// `login_user` is the server's session_authorization when it was opened; empty if not known.
 std::vector<std::string> statements_between(
     const ParameterSet& server,
     const ParameterSet& client,
     const std::vector<std::string>& uncertain,
-    std::vector<std::string>& changed_names
+    std::vector<std::string>& changed_names,
+    std::string_view login_user = {}
 );
 // `SET name TO value`, or the same by set_config, with both quoted so that nothing in them can be
 // executed.

@@ -12,8 +12,23 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <string_view>
 
 namespace weir::proxy {
+
+// Goes before router::catalog_query() in one string. The query runs in whatever session needs it,
+// but not under that client's limits (others wait for it, too), nor by the planner's settings of
+// the client: with hash joins off it takes minutes.
+inline constexpr std::string_view catalog_query_settings =
+    "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL jit = off; "
+    "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; "
+    "SET LOCAL enable_nestloop = on; SET LOCAL enable_seqscan = on; "
+    "SET LOCAL enable_indexscan = on; SET LOCAL enable_indexonlyscan = on; "
+    "SET LOCAL enable_bitmapscan = on; SET LOCAL enable_sort = on; "
+    "SET LOCAL enable_hashagg = on; SET LOCAL enable_material = on; "
+    "SET LOCAL max_parallel_workers_per_gather = 0; "
+    "SET LOCAL join_collapse_limit = 8; SET LOCAL from_collapse_limit = 8; "
+    "SET LOCAL work_mem = '16MB'; ";
 
 class CatalogState {
 public:

@@ -132,6 +132,7 @@ std::size_t ClientSession::take_group(const Group& group) {
     }
     auto needs = group.missing > 0 ? plan_large(group) : plan(group);
     if (phase_ != Phase::serving) return 0;
+    if (used_sequences_ != nullptr) settle_sequences(needs);
     if ((server_ == nullptr || local_failed_) && answer_locally(group, needs)) return taken(group);
     if (needs.listens != nullptr && listens_here(group, needs)) return take_listen(group, needs);
     if (server_ == nullptr || server_->expected.in_sync()) {
@@ -143,6 +144,7 @@ std::size_t ClientSession::take_group(const Group& group) {
         // Nobody stands in the queue for a server that he may not keep.
         const bool in_vain = pins && server_ == nullptr && !waiting_ && pool_.pins_full();
         if (in_vain) return refuse_pin(group, needs);
+        waiter_.preferred_server = needs.reads_sequences ? sequence_server_ : 0;
         if (!acquire()) return 0;
     }
     if (canceled_ || prelude_error_) return refuse_group(group);

@@ -15,6 +15,7 @@
 //   session_catalog.cc     what statements reach beyond their texts
 //   session_sql_names.cc   PREPARE and EXECUTE of SQL
 //   session_columns.cc     what prepared statements return
+//   session_sequences.cc   currval and lastval
 //   session_timers.cc      deadlines              session_pins.cc      keeping a server
 //   session_listen.cc      LISTEN, by a connection that listens for all
 //   session_notifications.cc  what it brings
@@ -156,6 +157,7 @@ private:
         bool reads_sequences = false;
         bool may_read_sequences = false;  // where nobody sees it: in a function
         bool may_advance_sequences = false;
+        router::StatementPtr uses_sequences;  // the last statement that does either
         bool may_notify = false;
         bool reads_session_state = false;  // pg_listening_channels()
         bool ends_transaction = false;
@@ -368,7 +370,6 @@ private:
     [[gnu::hot]] bool check_server();
     [[gnu::cold]] bool send_prelude_apart();
     [[gnu::cold]] void send_guard();
-    [[gnu::hot]] void guard_sequences(const Plan& plan);
     [[gnu::hot]] void send_settings();
     void send_injected(std::string_view sql, std::uint32_t mark);
     [[gnu::cold]] void send_own_sync();
@@ -521,6 +522,11 @@ private:
     [[gnu::cold]] void take_catalog_row(const protocol::MessageView& message);
     [[gnu::cold]] void settle_catalog();
 
+    // --- session_sequences.cc ---
+    [[gnu::hot]] void guard_sequences(const Plan& plan);
+    [[gnu::cold]] void settle_sequences(const Plan& plan);
+    [[gnu::cold]] bool is_held_for_sequences();
+
     // --- session_state.cc ---
     [[gnu::cold]] void note_changes(const Plan& plan, const Changes& changes);
     [[gnu::cold]] void note_setting(const Changes::Setting& setting, bool behind_end);
@@ -602,6 +608,7 @@ private:
     bool portal_deallocates_ = false;        // the unnamed portal is a DEALLOCATE
     bool retain_ = false;                    // the group uses statements prepared earlier
     bool sequences_in_transaction_ = false;  // some were advanced in this transaction
+    bool held_for_sequences_ = false;        // idle, and its server is kept in case it asks for them
     bool server_fatal_ = false;              // its last words were passed on
     bool has_unnamed_ = false;
     bool local_failed_ = false;  // a deferred BEGIN whose transaction failed before it had a server
@@ -653,6 +660,8 @@ private:
     pool::Timer timer_;
     pool::Waiter waiter_;
     std::uint64_t sequence_server_ = 0;  // where a statement of its own last advanced a sequence
+    // The last statement of the session, if it has used sequences.
+    router::StatementPtr used_sequences_;
     pool::TimePoint connected_at_{};
     pool::TimePoint transaction_at_{};
     std::string unnamed_parse_;  // definition of the client's unnamed statement

@@ -355,6 +355,8 @@ void ClientSession::plan_effects(const router::StatementPtr& known, Plan& plan, 
     if (!statement.settings.empty() || statement.reset_all) plan_settings(statement, plan);
     plan.reads_sequences |= statement.reads_sequence_state;
     plan.may_advance_sequences |= statement.may_advance_sequence;
+    const bool uses_sequences = statement.reads_sequence_state || statement.may_advance_sequence;
+    if (uses_sequences && statement.parsed && !named) plan.uses_sequences = known;
     if (statement.temp_search_path) temp_search_path_ = true;
     // By a function or trigger of its own, too.
     plan.may_notify |= statement.may_notify || statement.may_write || !statement.functions.empty();

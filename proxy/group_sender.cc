@@ -34,8 +34,10 @@ bool ClientSession::send_prelude(const Plan& plan) {
         send_settings();
     } else if (quiet) {
         if (plan.has_unresolved()) return read_catalog_first();
-        // A server that is kept: RESET went to its own value instead of the client's.
-        if (settings_owed_ || !server_->uncertain.empty()) send_settings();
+        // A server that is kept: RESET went to its own value instead of the client's. What could
+        // not be read back there is not known: nothing is brought in its place.
+        const bool owed = settings_owed_ || !server_->uncertain.empty();
+        if (owed && touched_before_.empty()) send_settings();
     }
     if (!plan.described.empty() && checks_columns(plan)) return false;
     guard_sequences(plan);
@@ -128,7 +130,7 @@ void ClientSession::send_failing_parse(std::string_view text, std::uint32_t tag)
 void ClientSession::send_settings() {
     if (server_->fits(parameters_)) return;
     const auto statements = protocol::statements_between(
-        *server_->parameters, *parameters_, server_->uncertain, injected_
+        *server_->parameters, *parameters_, server_->uncertain, injected_, server_->login_user()
     );
     settings_owed_ = false;
     // They differ in what cannot be set only, or in names that others have used.
@@ -147,35 +149,6 @@ void ClientSession::send_injected(std::string_view sql, std::uint32_t mark) {
     server_->expected.sent({Request::bind, Reply::swallow, 0});
     server_->expected.sent({Request::execute, Reply::swallow, mark});
     server_->unnamed_owner = 0;
-}
-
-// lastval() and currval() must never tell what another client's statements did. What keeps its
-// server may call them where nobody sees it.
-void ClientSession::guard_sequences(const Plan& plan) {
-    if (session_mode() || server_->status == TransactionStatus::failed) return;
-    const bool reads =
-        plan.reads_sequences || plan.may_read_sequences || pin_ != router::PinReason::none;
-    if (!reads && !plan.may_advance_sequences) return;
-    auto& seen = start_.entry->sequence_state_read;
-    if (plan.reads_sequences && plan.pin == router::PinReason::none) {
-        seen.store(true, std::memory_order_relaxed);
-    }
-    auto& user = server_->sequence_user;
-    const bool foreign = user != 0 && user != start_.id;
-    // Its own, but it has been told newer ones elsewhere.
-    const bool stale = user == start_.id && sequence_server_ != server_->id();
-    const bool tidy = seen.load(std::memory_order_relaxed) && !sequences_in_transaction_;
-    if ((foreign && (reads || tidy)) || (stale && reads)) {
-        // PostgreSQL then says that lastval is not yet defined (55000), and tells no foreign value.
-        send_injected("DISCARD SEQUENCES", injected_discard);
-        user = start_.id;
-    }
-    if (plan.may_advance_sequences) {
-        const bool mine = user == 0 || user == start_.id;
-        user = mine ? start_.id : pool::ServerConnection::mixed_sequences;
-        sequence_server_ = server_->id();
-        sequences_in_transaction_ = true;
-    }
 }
 
 void ClientSession::send_group(const Group& group) {

@@ -27,6 +27,7 @@ bool ClientSession::acquire() {
 
 void ClientSession::server_granted(pool::ServerConnection& server) {
     waiting_ = false;
+    held_for_sequences_ = false;
     server_ = &server;
     waiter_.last_server = server.id();
     lease_fresh_ = true;
@@ -129,7 +130,8 @@ void ClientSession::let_server_go() {
 
 void ClientSession::lose_server(const protocol::Error& error, pool::CloseReason reason, bool gone) {
     // The client asked for nothing, and nothing of its session was there.
-    const bool nothing_runs = is_ready_held() || (only_inquiry_owed() && inquiry_ == nullptr);
+    const bool nothing_runs = is_ready_held() || std::exchange(held_for_sequences_, false) ||
+                              (only_inquiry_owed() && inquiry_ == nullptr);
     const bool not_missed = nothing_runs && !keeps_server() && touched_.empty() &&
                             touched_before_.empty() && unresolved_.empty();
     auto& server = *std::exchange(server_, nullptr);

@@ -259,6 +259,7 @@ void ClientSession::on_error(
         pins_ = 0;
         pin_lifted("an error in its text");
     }
+    if (held_for_sequences_) return;
     server_fatal_ = last_words;
     forwarded_in_group_ = true;
     if (response.message.find(protocol::server_name_prefix) == std::string_view::npos) {
@@ -428,7 +429,8 @@ void ClientSession::request_finished() {
         scope_mark_ = 0;
         scope_for_.reset();
     }
-    if (!keeps_server()) give_server_back();
+    if (keeps_server() || (used_sequences_ != nullptr && is_held_for_sequences())) return;
+    give_server_back();
 }
 
 // --- output ---

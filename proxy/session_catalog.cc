@@ -153,6 +153,9 @@ PinSet ClientSession::plan_reached(const router::StatementPtr& known, Plan& plan
     }
     plan.may_read_sequences |= effects.reads_sequences;
     plan.may_advance_sequences |= effects.may_advance_sequence;
+    // Few look for what a function or trigger has done to a sequence.
+    const bool asked = start_.entry->sequence_state_read.load(std::memory_order_relaxed);
+    if (effects.may_advance_sequence && asked) plan.uses_sequences = known;
     pins = known_names ? pins & ~known_by_catalog : pins | pin_bit(PinReason::unknown_function);
     return pins | effects.pins.to_ullong();
 }
@@ -279,8 +282,7 @@ void ClientSession::send_catalog_query() {
     reading_catalog_ = std::make_unique<CatalogReading>();
     reading_catalog_->epoch = catalog_state_.epoch();
     reading_catalog_->at = worker_.loop().now();
-    // Not under the client's own limits: others wait for it, too.
-    std::string text = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; ";
+    std::string text(catalog_query_settings);
     text += router::catalog_query();
     worker_.to_server().begin(frontend::query).c_string(text).end();
     server_->expected.sent({protocol::Request::query, protocol::Reply::swallow, catalog_rows});

@@ -135,6 +135,10 @@ bool ClientSession::may_ask_behind(const Plan& plan, const Group& group, bool wa
 bool ClientSession::asks_state() const {
     if (session_mode()) return false;
     if (pins_ == 0) return !touched_.empty() || !touched_before_.empty();
+    const bool unread = (pins_ & pin_bit(router::PinReason::set_setting)) != 0;
+    // What is brought next must not be older than what has been set here.
+    const bool owed = settings_owed_ || !server_->uncertain.empty();
+    if (owed && !unread && !touched_before_.empty()) return true;
     const bool hopeless = (pins_ & ~askable_pins) != 0 || settings_stay_here_;
     return state_may_be_gone_ && !hopeless;
 }

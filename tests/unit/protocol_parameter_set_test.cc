@@ -157,6 +157,32 @@ TEST_CASE("statements_between: uncertain names are always set or reset, and name
     CHECK(between({{"app.x", "1", false}}, {}, {"app.x"}) == Texts{"RESET \"app\".\"x\""});
 }
 
+TEST_CASE("statements_between: values are set as the user who has logged in") {
+    Texts names;
+    const auto as_bob = ParameterSet::make({{"session_authorization", "bob", true}});
+    const auto with_value = ParameterSet::make(
+        {{"session_authorization", "bob", true}, {"lo_compat_privileges", "on", false}}
+    );
+    CHECK(statements_between(*as_bob, *as_bob, {}, names, "root").empty());
+    CHECK(
+        statements_between(*as_bob, *with_value, {}, names, "root") ==
+        Texts{
+            "RESET SESSION AUTHORIZATION",
+            "SET \"lo_compat_privileges\" TO 'on'",
+            "SET \"session_authorization\" TO 'bob'"}
+    );
+    CHECK(
+        statements_between(*as_bob, *with_value, {}, names, "bob") ==
+        Texts{"SET \"lo_compat_privileges\" TO 'on'"}
+    );
+}
+
+TEST_CASE("statements_between: a name that a library has taken may be gone") {
+    const auto statements = between({{"plpgsql.odd", "1", false}}, {});
+    REQUIRE(statements.size() == 1);
+    CHECK(statements[0].find("SELECT CASE WHEN") == 0);
+}
+
 TEST_CASE("set_statement: lists of identifiers one by one, other lists as one text") {
     CHECK(
         set_statement("search_path", "\"$user\", public") ==

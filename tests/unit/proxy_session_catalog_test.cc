@@ -12,10 +12,8 @@ using router::PinReason;
 
 namespace {
 
-const std::string reads_the_catalog = fe::query(
-    "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; " +
-    std::string(router::catalog_query())
-);
+const std::string reads_the_catalog =
+    fe::query(std::string(proxy::catalog_query_settings) + std::string(router::catalog_query()));
 
 std::string catalog_row(const router::CatalogRow& row) {
     return be::row_of({std::string(1, row.kind), row.a, row.b, row.c, row.d});
@@ -126,6 +124,7 @@ TEST_CASE("Catalog: a trigger counts for the statement that fires it, not for on
     asks_and_gets(script, fe::query("delete from audited"))
         .server_receives(asks_for({"role"}))
         .server_replies(says({"bob"}))
+        .pool_has(0, 1, 0)
         .with_client(1)
         .client_sends(select("1"))
         .server_receives(fe::brought(fe::injected("RESET ROLE")), select("1"))

@@ -266,6 +266,39 @@ TEST_CASE("State: settings that were set while pinned follow when the pin ends")
     script.play();
 }
 
+// Found by PostgreSQL's regression suite (publication): the next request ran under the login's
+// role.
+TEST_CASE("State: what was set while pinned is asked for before a RESET is made good") {
+    auto script = two_clients();
+    const auto does = [&](const char* text, const char* tag) {
+        script.client_sends(fe::query(text))
+            .server_receives(fe::query(text))
+            .server_replies(be::complete(tag), be::ready())
+            .client_receives(be::complete(tag), be::ready());
+    };
+    does("load 'anything'", "LOAD");
+    does("set role bob", "SET");
+    does("reset work_mem", "RESET");
+    script.server_receives(asks({"role"})).server_replies(answers({"bob"}));
+    script.client_sends(select("1"))
+        .server_receives(
+            fe::brought(
+                fe::injected("RESET ROLE") + fe::injected("RESET \"work_mem\"") +
+                fe::injected("SET \"role\" TO 'bob'")
+            ),
+            select("1")
+        )
+        .server_replies(
+            be::brought_done(
+                be::injected_done("RESET") + be::injected_done("RESET") + be::injected_done("SET")
+            ),
+            selected(),
+            be::ready()
+        )
+        .client_receives(selected(), be::ready());
+    script.play();
+}
+
 TEST_CASE("State: a question that is refused keeps the server, and is put again later") {
     SessionScript script;
     script.client_sends(fe::query("set statement_timeout = 1"))

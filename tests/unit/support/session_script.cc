@@ -196,6 +196,12 @@ void ScriptWorld::finish_cancels(bool certain) {
     settle();
 }
 
+// A server is kept for a moment for who may be about to ask for lastval().
+void let_sequences_go(ScriptWorld& world) {
+    world.network->advance(router::SequenceHabit::short_hold);
+    world.settle();
+}
+
 // --- steps ---
 
 SessionScript& SessionScript::add(std::string text, std::function<void(ScriptWorld&, Watch)> act) {
@@ -354,6 +360,7 @@ SessionScript& SessionScript::server_is_closed(pool::CloseReason reason) {
 
 SessionScript& SessionScript::server_is_kept() {
     return expect("server is kept", [server = server_](ScriptWorld& world) {
+        let_sequences_go(world);
         return !world.server_gone(server) &&
                world.connections.at(server)->state == pool::ServerState::idle;
     });
@@ -362,6 +369,7 @@ SessionScript& SessionScript::server_is_kept() {
 SessionScript& SessionScript::pool_has(std::size_t active, std::size_t idle, std::size_t waiting) {
     return add("pool counts", [=](ScriptWorld& world, Watch watch) {
         if (watch == Watch::loosely) return;
+        let_sequences_go(world);
         const auto counts = world.counts();
         CHECK(counts.active == active);
         CHECK(counts.idle == idle);
