@@ -205,6 +205,10 @@ Keys logging() {
             "log_disconnections", "Logs each disconnection with its reason."
         ),
         key<&S::log_pooler_errors>("log_pooler_errors", "Logs the errors sent to clients."),
+        key<&S::show_custom_settings>(
+            "show_custom_settings",
+            "SHOW SETTINGS shows the values of custom settings (app.tenant), too."
+        ),
         key<&S::log_stats>("log_stats", "Logs one line of statistics per stats_period."),
         ranged(
             1000,

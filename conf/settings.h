@@ -139,6 +139,7 @@ struct Settings {
     bool log_connections = true;
     bool log_disconnections = true;
     bool log_pooler_errors = true;
+    bool show_custom_settings = false;
     bool log_stats = true;
     Milliseconds stats_period = std::chrono::seconds(60);  // at least 1 s
     int verbose = 0;                                       // 0..3

@@ -14,7 +14,10 @@ constexpr auto wait_round = std::chrono::milliseconds(20);
 
 // The arguments of other commands than these are names, and theirs to judge.
 bool is_known(const AdminCommand& command) {
-    if (command.verb == AdminVerb::show) return find_show(command.argument) != nullptr;
+    if (command.verb == AdminVerb::show) {
+        const auto* const show = find_show(command.argument);
+        return show != nullptr && (command.value.empty() || show->takes_argument);
+    }
     if (command.verb != AdminVerb::shutdown || command.argument.empty()) return true;
     return same_word(command.argument, "wait_for_clients") ||
            same_word(command.argument, "wait_for_servers");
@@ -97,27 +100,31 @@ void ConsoleCommands::run(const AdminCommand& command, Done done) {
     if (!may_run(rights_, command)) {
         return done(protocol::error(protocol::sqlstate::protocol_violation, "admin access needed"));
     }
-    if (command.verb == AdminVerb::show) return show(*find_show(command.argument), std::move(done));
+    if (command.verb == AdminVerb::show) {
+        return show(*find_show(command.argument), command.value, std::move(done));
+    }
     control_command(command.verb).run(*this, command, std::move(done));
 }
 
-void ConsoleCommands::show(const ShowCommand& show, Done done) {
+void ConsoleCommands::show(const ShowCommand& show, const std::string& argument, Done done) {
     AdminReply reply("SHOW");
     if (show.columns.empty()) {
         reply.notices.push_back({"Console usage", std::string(help_text())});
         return done(std::move(reply));
     }
-    const auto answer = [this, &show, done = std::move(done)](std::vector<SessionView> sessions) {
-        const ShowContext context{
-            shared_.server,
-            shared_.sampler,
-            shared_.totals,
-            shared_.view_clients(),
-            std::move(sessions)};
-        AdminReply with_rows("SHOW");
-        with_rows.table = Table{&show.columns, show.rows(context)};
-        done(std::move(with_rows));
-    };
+    const auto answer =
+        [this, &show, argument, done = std::move(done)](std::vector<SessionView> sessions) {
+            const ShowContext context{
+                shared_.server,
+                shared_.sampler,
+                shared_.totals,
+                shared_.view_clients(),
+                std::move(sessions),
+                argument};
+            AdminReply with_rows("SHOW");
+            with_rows.table = Table{&show.columns, show.rows(context)};
+            done(std::move(with_rows));
+        };
     if (show.needs_sessions) return with_sessions(answer);
     answer({});
 }

@@ -112,7 +112,7 @@ public:
     void with_sessions(std::function<void(std::vector<SessionView>)> then);
 
 private:
-    void show(const ShowCommand& show, Done done);
+    void show(const ShowCommand& show, const std::string& argument, Done done);
 
     ConsoleShared& shared_;
     const AdminRights rights_;

@@ -185,14 +185,18 @@ protocol::Result<AdminCommand> parse_command(std::span<const Token> tokens, std:
     if (tokens[0].kind == TokenKind::word && same_word(tokens[0].text, "set")) {
         return parse_set(tokens, text);
     }
-    if (tokens.size() > 2 || !std::all_of(tokens.begin(), tokens.end(), is_name)) {
+    if (tokens.size() > 3 || !std::all_of(tokens.begin(), tokens.end(), is_name)) {
         return invalid_command(text);
     }
     const auto verb = find_verb(tokens[0].text);
-    if (!verb) return invalid_command(text);
+    // SHOW SETTINGS <client>
+    if (!verb || (tokens.size() == 3 && *verb != AdminVerb::show)) return invalid_command(text);
     AdminCommand command{*verb, {}, {}, std::string(text.substr(0, max_text))};
-    if (tokens.size() == 2) command.argument = tokens[1].text;
-    if (command.argument.size() > max_argument) return bad_arguments();
+    if (tokens.size() >= 2) command.argument = tokens[1].text;
+    if (tokens.size() == 3) command.value = tokens[2].text;
+    if (command.argument.size() > max_argument || command.value.size() > max_value) {
+        return bad_arguments();
+    }
     if (command.verb == AdminVerb::reload && tokens.size() == 2) return invalid_command(text);
     return command;
 }

@@ -30,7 +30,7 @@ enum class AdminVerb : std::uint8_t {
 struct AdminCommand {
     AdminVerb verb = AdminVerb::show;
     std::string argument;  // the only one, or the key of SET; empty if there is none
-    std::string value;     // of SET
+    std::string value;     // of SET; what stands behind the topic of SHOW
     std::string text;      // as the client wrote it, cut where it is very long
 };
 

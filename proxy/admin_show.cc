@@ -137,6 +137,7 @@ const std::vector<ShowCommand>& show_commands() {
         {"pin_counts", pin_counts_columns(), show_pin_counts},
         {"pools", pools_columns(), show_pools},
         {"servers", socket_columns(), show_servers, true},
+        {"settings", settings_columns(), show_settings, true, true},
         {"state", {{"key", text}, {"value", text}}, show_state},
         {"stats", stats_columns(), show_stats},
         {"stats_averages", stats_averages_columns(), show_stats_averages},
@@ -170,6 +171,7 @@ std::string_view help_text() {
     return "\n\tSHOW HELP|CONFIG|DATABASES|POOLS|CLIENTS|SERVERS|USERS|VERSION\n"
            "\tSHOW PEERS|PEER_POOLS\n"
            "\tSHOW PINS|PIN_COUNTS|LENDING|LISTENERS\n"
+           "\tSHOW SETTINGS [<client_id>]\n"
            "\tSHOW LISTS|MEM|STATE\n"
            "\tSHOW DNS_HOSTS|DNS_ZONES\n"
            "\tSHOW STATS|STATS_TOTALS|STATS_AVERAGES|TOTALS\n"

@@ -5,6 +5,7 @@
 //   admin_show_sessions.cc  CLIENTS, SERVERS
 //   admin_show_pins.cc      PINS, PIN_COUNTS, LENDING
 //   admin_show_listeners.cc LISTENERS
+//   admin_show_settings.cc  SETTINGS
 //   admin_show_stats.cc     STATS and its like
 #pragma once
 
@@ -26,6 +27,7 @@ struct ShowContext {
     std::vector<SessionView> console_clients;
     // Filled for those that ask for it (ShowCommand::needs_sessions).
     std::vector<SessionView> sessions;
+    std::string argument;  // of SHOW <topic> <argument>; only those that take one get any
 };
 
 struct ShowCommand {
@@ -33,6 +35,7 @@ struct ShowCommand {
     Columns columns;  // none: its answer is a notice (HELP)
     std::vector<Row> (*rows)(const ShowContext& context);
     bool needs_sessions = false;
+    bool takes_argument = false;
 };
 
 // nullptr: there is none. Topics in any case; also what PgBouncer pretends to have, such as
@@ -53,6 +56,9 @@ Columns pin_counts_columns();
 std::vector<Row> show_pin_counts(const ShowContext& context);
 Columns lending_columns();
 std::vector<Row> show_lending(const ShowContext& context);
+
+Columns settings_columns();
+std::vector<Row> show_settings(const ShowContext& context);
 
 Columns listeners_columns();
 std::vector<Row> show_listeners(const ShowContext& context);

@@ -345,6 +345,10 @@ SessionView ClientSession::view() const {
     view.server_id = server_ != nullptr ? server_->id() : 0;
     view.server_prepared_statements = server_ != nullptr ? server_->prepared.size() : 0;
     view.peer_process = start_.peer_process;
+    view.parameters = parameters_;
+    view.startup_parameters = startup_parameters_;
+    for (const auto& setting : start_.settings)
+        view.startup_names.push_back(setting.first);
     view.prepared_statements = statements_ ? statements_->size() : 0;
     return view;
 }

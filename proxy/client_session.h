@@ -71,6 +71,9 @@ struct SessionView {
     std::size_t prepared_statements = 0;
     std::size_t server_prepared_statements = 0;  // those its server has
     int peer_process = 0;
+    protocol::ParameterSetRef parameters;          // what it has now
+    protocol::ParameterSetRef startup_parameters;  // what it began with
+    std::vector<std::string> startup_names;        // those that its start-up packet gave
 };
 
 class ClientSession final : public pool::ChannelHandler, public pool::TimerHandler {

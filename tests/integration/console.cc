@@ -172,6 +172,32 @@ TEST_CASE("SHOW PINS says who keeps a server, and why" * ours_only()) {
     CHECK(cell(lending, "database", name, "pinned_xact_count") == "2");
 }
 
+TEST_CASE("SHOW SETTINGS says what clients have set; custom values only if allowed" * ours_only()) {
+    const Fixture fixture;
+    Pg console = fixture.proxy.console();
+    Pg client = fixture.connect("application_name=setter");
+    Pg other = fixture.connect("application_name=other");
+    client.exec("set work_mem = '77MB'");
+    client.exec("set app.tenant = 'secret 4711'");
+    other.exec("set datestyle = 'German'");
+    const auto id = cell(console.exec("SHOW CLIENTS"), "application_name", "setter", "id");
+    const Result own = console.exec("SHOW SETTINGS " + id);
+    CHECK(cell(own, "name", "work_mem", "setting") == "77MB");
+    CHECK(cell(own, "name", "work_mem", "source") == "session");
+    CHECK(cell(own, "name", "application_name", "source") == "startup");
+    CHECK(cell(own, "name", "app.tenant", "setting") == "********");
+    CHECK_THROWS(cell(own, "name", "DateStyle", "setting"));
+    CHECK(cell(console.exec("SHOW SETTINGS"), "name", "DateStyle", "setting") == "German, DMY");
+    CHECK(console.exec("SHOW SETTINGS 0").rows() == 0);
+    CHECK(console.try_exec("SHOW POOLS " + id).sqlstate() == "08P01");
+    console.exec("SET show_custom_settings = 1");
+    CHECK(
+        cell(console.exec("SHOW SETTINGS " + id), "name", "app.tenant", "setting") == "secret 4711"
+    );
+    client.exec("reset all");
+    CHECK_THROWS(cell(console.exec("SHOW SETTINGS " + id), "name", "work_mem", "setting"));
+}
+
 TEST_CASE("the console speaks the extended protocol, described and binary" * ours_only()) {
     const Fixture fixture;
     RawClient console = RawClient::tcp(fixture.proxy.port());
