@@ -189,8 +189,9 @@ protocol::Result<AdminCommand> parse_command(std::span<const Token> tokens, std:
         return invalid_command(text);
     }
     const auto verb = find_verb(tokens[0].text);
-    // SHOW SETTINGS <client>
-    if (!verb || (tokens.size() == 3 && *verb != AdminVerb::show)) return invalid_command(text);
+    const bool of_one_client =
+        verb == AdminVerb::show && tokens.size() == 3 && same_word(tokens[1].text, "settings");
+    if (!verb || (tokens.size() == 3 && !of_one_client)) return invalid_command(text);
     AdminCommand command{*verb, {}, {}, std::string(text.substr(0, max_text))};
     if (tokens.size() >= 2) command.argument = tokens[1].text;
     if (tokens.size() == 3) command.value = tokens[2].text;
