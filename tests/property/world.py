@@ -153,6 +153,14 @@ class World:
         self.start_weir()
         return problems
 
+    def ask_for_sequences(self):
+        """Once somebody has asked for currval(), pgweir looks after all clients' values; who asks
+        first may get 55000."""
+        for user in USERS:
+            client = pq.PGconn.connect(conninfo(self.weir_port, user, "weir").encode())
+            client.exec_(b"select lastval()")
+            client.finish()
+
     def start_weir(self):
         self.weir_port = free_port()
         settings = {
@@ -173,6 +181,7 @@ class World:
                 [self.binary, config], stdout=log, stderr=log, cwd="/", **demote())
         try:
             started("pgweir", self.weir, lambda: listens(self.weir_port))
+            self.ask_for_sequences()
         except AssertionError as error:
             raise AssertionError(f"{error}:\n{self.log_text()}") from None
         self.console = Admin(self.weir_port, "admin", "pgweir")
