@@ -235,6 +235,7 @@ StatementPtr read_tree(const weir_tree& tree, std::string_view text) {
         add_pin(*statement, PinReason::temp_object, "search_path");
     statement->is_read_only =
         reads_only && !statement->may_write && statement->pin == PinReason::none;
+    statement->reads = read_facts(tree, *statement);
     return statement;
 }
 

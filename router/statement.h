@@ -4,6 +4,8 @@
 // by text (statement_cache.h). Immutable once made and shared between threads by StatementPtr.
 #pragma once
 
+#include "router/read_facts.h"
+
 #include <bitset>
 #include <cstddef>
 #include <cstdint>
@@ -254,6 +256,8 @@ struct Statement {
     bool changes_new_sessions = false;
     // Its meaning hangs on a literal: it is remembered by its exact text only.
     bool literals_matter = false;
+
+    ReadFacts reads;  // whether a replica may run it: see read_route.h
 };
 
 using StatementPtr = std::shared_ptr<const Statement>;

@@ -1,0 +1,28 @@
+// What PostgreSQL's own functions do on a replica. Neither provolatile nor an error tells it: some
+// stable ones fail or mean another node, some volatile ones are harmless, and some do silently the
+// wrong thing (an advisory lock is taken on the wrong node).
+#pragma once
+
+#include "router/read_causes.h"
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace weir::router {
+
+// Of a function of pg_catalog by its name; none if it is not known, as are those of later versions.
+std::optional<ReadCauses> replica_causes(std::string_view name);
+
+// Those that must run on the primary whatever provolatile says. Of a name that ends in '*'
+// all that begin so.
+std::span<const std::string_view> node_functions();
+
+// Volatile functions that may run anywhere.
+std::string harmless_function_names(std::string_view separator);
+
+// A setting that a primary and a replica answer differently; names in any case.
+bool is_node_setting(std::string_view name);
+
+}  // namespace weir::router
