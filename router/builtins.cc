@@ -157,6 +157,10 @@ const FunctionEffect* find_function_effect(std::string_view name) {
     return find_by_name(function_effects, name);
 }
 
+std::span<const BuiltinFunction> known_builtin_functions() {
+    return builtin_functions;
+}
+
 std::span<const FunctionEffect> known_function_effects() {
     return function_effects;
 }

@@ -90,17 +90,21 @@ users AS (
   FROM pg_catalog.pg_proc p
   JOIN pg_catalog.pg_language l ON l.oid OPERATOR(pg_catalog.=) p.prolang
   WHERE p.oid OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid)),
+-- The most volatile of its parts.
+aggregate AS (
+  SELECT CAST(g.aggfnoid AS pg_catalog.oid) AS oid,
+    pg_catalog.max(CAST(q.provolatile AS pg_catalog.text)) AS volatility
+  FROM pg_catalog.pg_aggregate g, pg_catalog.unnest(ARRAY[g.aggtransfn, g.aggfinalfn,
+    g.aggcombinefn, g.aggserialfn, g.aggdeserialfn, g.aggmtransfn, g.aggminvtransfn, g.aggmfinalfn
+    ]) AS part
+  JOIN pg_catalog.pg_proc q ON q.oid OPERATOR(pg_catalog.=) CAST(part AS pg_catalog.oid)
+  WHERE CAST(g.aggfnoid AS pg_catalog.oid) OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid)
+  GROUP BY g.aggfnoid),
 @READ_TABLES@answer(kind, a, b, c, d) AS (
   SELECT 'f', CAST(u.oid AS pg_catalog.text), CAST(u.proname AS pg_catalog.text),
     pg_catalog.concat(u.lanname, '/', x.extname, '/',
       -- An aggregate's own row says that it is immutable.
-      COALESCE((SELECT pg_catalog.max(CAST(q.provolatile AS pg_catalog.text))
-        FROM pg_catalog.pg_aggregate g, pg_catalog.unnest(ARRAY[g.aggtransfn, g.aggfinalfn,
-          g.aggcombinefn, g.aggserialfn, g.aggdeserialfn, g.aggmtransfn, g.aggminvtransfn,
-          g.aggmfinalfn]) AS part
-        JOIN pg_catalog.pg_proc q ON q.oid OPERATOR(pg_catalog.=) CAST(part AS pg_catalog.oid)
-        WHERE CAST(g.aggfnoid AS pg_catalog.oid) OPERATOR(pg_catalog.=) u.oid),
-        CAST(u.provolatile AS pg_catalog.text)), '/',
+      COALESCE(g.volatility, CAST(u.provolatile AS pg_catalog.text)), '/',
       u.pronargs, '/', u.pronargdefaults, '/',
       u.provariadic OPERATOR(pg_catalog.<>) CAST('0' AS pg_catalog.oid), '/',
       CASE WHEN CAST(u.proargdefaults AS pg_catalog.text) OPERATOR(pg_catalog.~)
@@ -119,6 +123,7 @@ users AS (
       ELSE u.prosrc END
   FROM users u
   JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) u.pronamespace
+  LEFT JOIN aggregate g ON g.oid OPERATOR(pg_catalog.=) u.oid
   LEFT JOIN extension_of x ON x.objid OPERATOR(pg_catalog.=) u.oid
   UNION ALL
   SELECT 'f', CAST(oid AS pg_catalog.text), CAST(proname AS pg_catalog.text), 'internal//-',

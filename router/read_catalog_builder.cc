@@ -138,6 +138,12 @@ void ReadCatalogBuilder::add_body(
     const NodeId made = functions_[found->second].node;
     nodes_[made].causes |= causes_of_body(language, body);
     bodies_.push_back({made, body.calls, body.words});
+    const auto unnamed = unnamed_.find(oid);
+    if (unnamed == unnamed_.end()) return;
+    if (language != "sql" && language != "plpgsql") return use(unnamed->second, made);
+    nodes_[unnamed->second].causes |= causes_of_body(language, body);
+    if (body.writes) nodes_[unnamed->second].causes |= ReadCauses::volatile_function;
+    bodies_.push_back({unnamed->second, body.calls, body.words});
 }
 
 // a: oid, b: schema, c: name, d: relkind, relpersistence, marks
@@ -178,19 +184,13 @@ void ReadCatalogBuilder::add_operator(const CatalogRow& row) {
     if (row.c.empty() || row.c[0] == 'v') nodes_[made].causes |= ReadCauses::volatile_function;
     use(made, node("f" + row.b));
     operators_.emplace_back(row.a, made);
-    // A C function in this place computes, whatever it is declared.
-    const auto function = by_oid_.find(row.b);
-    const bool in_c = function != by_oid_.end() && functions_[function->second].in_c;
-    if (row.c.size() > 1 && !in_c) use(implicit_, made);
+    if (row.c.size() > 1) use_unnamed(row.b);
 }
 
 // a: name of the target type, b: oid of the function, c: pg_cast.castcontext
 void ReadCatalogBuilder::add_cast(const CatalogRow& row) {
-    const NodeId made = node("f" + row.b);
-    types_.emplace_back(row.a, made);
-    const auto function = by_oid_.find(row.b);
-    const bool in_c = function != by_oid_.end() && functions_[function->second].in_c;
-    if (row.c == "i" && !in_c) use(implicit_, made);
+    types_.emplace_back(row.a, node("f" + row.b));
+    if (row.c == "i") use_unnamed(row.b);
 }
 
 // Operators, casts and checks of domains have their own rows, and types are made of C functions.
@@ -199,9 +199,17 @@ void ReadCatalogBuilder::add_unnamed(const CatalogRow& row) {
         if (row.b.size() >= named.size() &&
             std::string_view{row.b}.substr(row.b.size() - named.size()) == named)
             return;
-    const auto function = by_oid_.find(row.a);
+    use_unnamed(row.a);
+}
+
+// A C function in such a place computes, whatever it is declared.
+void ReadCatalogBuilder::use_unnamed(const std::string& oid) {
+    const auto function = by_oid_.find(oid);
     if (function == by_oid_.end() || functions_[function->second].in_c) return;
-    use(implicit_, functions_[function->second].node);
+    const auto [found, is_new] = unnamed_.emplace(oid, 0);
+    if (!is_new) return;
+    found->second = new_node();
+    use(implicit_, found->second);
 }
 
 // By name, in whatever schema; tables, keywords and the like are among the names.

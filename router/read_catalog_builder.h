@@ -67,6 +67,7 @@ private:
     void add_operator(const CatalogRow& row);
     void add_cast(const CatalogRow& row);
     void add_unnamed(const CatalogRow& row);
+    void use_unnamed(const std::string& oid);
     void resolve(const Body& body);
     void close();
     void take_names();
@@ -78,6 +79,9 @@ private:
     std::vector<FunctionRow> functions_;
     std::vector<RelationRow> relations_;
     std::vector<Body> bodies_;
+    // By oid: of those that are called without a name, what their bodies are seen to do. A cast is
+    // seldom declared, and to believe its volatility would keep everything on the primary.
+    ReadCatalog::ByName<NodeId> unnamed_;
     std::vector<std::pair<std::string, NodeId>> types_;
     std::vector<std::pair<std::string, NodeId>> operators_;
     NodeId implicit_ = new_node();

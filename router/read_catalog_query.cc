@@ -3,6 +3,7 @@
 #include "router/replica_functions.h"
 
 #include <string_view>
+#include <vector>
 
 namespace weir::router {
 
@@ -18,13 +19,15 @@ read_builtin AS (
     pg_catalog.concat(':funcid (?:', pg_catalog.string_agg(
       CASE WHEN sequence THEN CAST(oid AS pg_catalog.text) END, '|'), ') ') AS sequence
   FROM (
-    SELECT oid, proname OPERATOR(pg_catalog.~) '^(?:nextval|setval)$' AS sequence
+    SELECT oid, proname OPERATOR(pg_catalog.=)
+      ANY (CAST(ARRAY['nextval', 'setval'] AS pg_catalog.name[])) AS sequence
     FROM pg_catalog.pg_proc
     WHERE pronamespace OPERATOR(pg_catalog.=) CAST('pg_catalog' AS pg_catalog.regnamespace)
       AND oid OPERATOR(pg_catalog.<) CAST('16384' AS pg_catalog.oid)
-      AND (proname OPERATOR(pg_catalog.~) '@NODE@'
-        OR provolatile OPERATOR(pg_catalog.=) CAST('v' AS pg_catalog."char")
-          AND NOT proname OPERATOR(pg_catalog.~) '^(?:@HARMLESS@)$')) AS p),
+      AND (provolatile OPERATOR(pg_catalog.=) CAST('v' AS pg_catalog."char")
+          AND proname OPERATOR(pg_catalog.<>)
+            ALL (CAST(ARRAY[@HARMLESS@] AS pg_catalog.name[]))
+        OR proname OPERATOR(pg_catalog.=) ANY (CAST(ARRAY[@NODE@] AS pg_catalog.name[])))) AS p),
 read_relation AS (
   SELECT c.oid, c.relname, n.nspname, c.relkind, c.relpersistence,
     c.relkind OPERATOR(pg_catalog.=) ANY (CAST(ARRAY['v', 'f'] AS pg_catalog."char"[]))
@@ -188,17 +191,16 @@ constexpr std::string_view rows = R"(
   WHERE k.castfunc OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid)
 )";
 
-// Names of node_functions() as an alternation.
-std::string node_pattern() {
-    std::string pattern = "^(?:";
-    for (const std::string_view name : node_functions()) {
-        if (pattern.back() != ':') pattern += '|';
-        for (const char c : name) {
-            if (c == '*') pattern += '.';
-            pattern += c;
-        }
+// As literals of an array.
+std::string literals(const std::vector<std::string_view>& names) {
+    std::string list;
+    for (const std::string_view name : names) {
+        if (!list.empty()) list += ',';
+        list += '\'';
+        list += name;
+        list += '\'';
     }
-    return pattern + ")$";
+    return list;
 }
 
 void fill_in(std::string& query, std::string_view place, const std::string& text) {
@@ -209,8 +211,8 @@ void fill_in(std::string& query, std::string_view place, const std::string& text
 
 std::string read_catalog_tables() {
     std::string query{tables};
-    fill_in(query, "@NODE@", node_pattern());
-    fill_in(query, "@HARMLESS@", harmless_function_names("|"));
+    fill_in(query, "@NODE@", literals(stable_node_functions()));
+    fill_in(query, "@HARMLESS@", literals(harmless_volatile_functions()));
     return query;
 }
 

@@ -54,6 +54,8 @@ public:
 
     std::size_t capacity() const { return bytes_.capacity(); }
 
+    bool operator==(const NameUses&) const = default;
+
 private:
     std::string bytes_;
 };
@@ -68,6 +70,8 @@ struct ModeChange {
     bool serializable = false;
     bool contradictory = false;
     bool snapshot = false;
+
+    bool operator==(const ModeChange&) const = default;
 };
 
 struct ReadFacts {
@@ -86,6 +90,8 @@ struct ReadFacts {
     std::vector<ModeChange> modes;
     // Hashes (attribute_hash) of what stands behind a dot: t.f may be f(t). Sorted.
     std::vector<std::uint32_t> attributes;
+
+    bool operator==(const ReadFacts&) const = default;
 };
 
 // `on_value`: (expression).name, where anything may have that function, and not only a row.

@@ -142,17 +142,21 @@ std::optional<ReadCauses> replica_causes(std::string_view name) {
     return ReadCauses{};
 }
 
-std::span<const std::string_view> node_functions() {
-    return node_names;
+std::vector<std::string_view> stable_node_functions() {
+    std::vector<std::string_view> names;
+    for (const BuiltinFunction& function : known_builtin_functions()) {
+        // Some overloads of a volatile name may be stable.
+        const bool listed = is_dynamic(find_function_effect(function.name)) ||
+                            (!function.is_volatile && is_node_function(function.name));
+        if (listed) names.push_back(function.name);
+    }
+    return names;
 }
 
-std::string harmless_function_names(std::string_view separator) {
-    std::string names;
-    for (const FunctionEffect& effect : known_function_effects()) {
-        if (!effect.harmless) continue;
-        if (!names.empty()) names += separator;
-        names += effect.name;
-    }
+std::vector<std::string_view> harmless_volatile_functions() {
+    std::vector<std::string_view> names;
+    for (const FunctionEffect& effect : known_function_effects())
+        if (effect.harmless) names.push_back(effect.name);
     return names;
 }
 

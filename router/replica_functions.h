@@ -6,21 +6,18 @@
 #include "router/read_causes.h"
 
 #include <optional>
-#include <span>
-#include <string>
 #include <string_view>
+#include <vector>
 
 namespace weir::router {
 
 // Of a function of pg_catalog by its name; none if it is not known, as are those of later versions.
 std::optional<ReadCauses> replica_causes(std::string_view name);
 
-// Those that must run on the primary whatever provolatile says. Of a name that ends in '*'
-// all that begin so.
-std::span<const std::string_view> node_functions();
-
-// Volatile functions that may run anywhere.
-std::string harmless_function_names(std::string_view separator);
+// Those that must run on the primary although provolatile does not tell it, and those that may run
+// anywhere although they are volatile: for a query over pg_proc.
+std::vector<std::string_view> stable_node_functions();
+std::vector<std::string_view> harmless_volatile_functions();
 
 // A setting that a primary and a replica answer differently; names in any case.
 bool is_node_setting(std::string_view name);

@@ -7,7 +7,10 @@ weir_unit_test(router
     router_effects_test.cc
     router_function_body_test.cc
     router_hostile_test.cc
+    router_read_route_test.cc
+    router_replica_refusal_test.cc
     router_statement_test.cc
+    support/allocations.cc
 )
 target_compile_definitions(test_router PRIVATE
     WEIR_SQL_CORPUS="${CMAKE_SOURCE_DIR}/tests/corpus/postgresql-15")

@@ -1,6 +1,7 @@
 -- Names that hide, calls that no name shows, views over views.
 CREATE TABLE t (id int PRIMARY KEY, v text, n int);
 INSERT INTO t SELECT g, 'v' || g, g % 10 FROM generate_series(1, 20) g;
+CREATE TABLE base (id int PRIMARY KEY, v text);
 CREATE TABLE log (msg text);
 CREATE UNLOGGED TABLE ul (id int, v text);
 CREATE SEQUENCE s;
@@ -41,9 +42,9 @@ CREATE FUNCTION stable_locks() RETURNS int LANGUAGE plpgsql STABLE AS
 CREATE FUNCTION stable_dynamic(q text) RETURNS int LANGUAGE plpgsql STABLE AS
     $$ DECLARE r int; BEGIN EXECUTE q INTO r; RETURN r; END $$;
 CREATE FUNCTION stable_fine(int) RETURNS text LANGUAGE plpgsql STABLE AS
-    $$ DECLARE r text; BEGIN SELECT v INTO r FROM t WHERE id = $1; RETURN lower(r); END $$;
+    $$ DECLARE r text; BEGIN SELECT v INTO r FROM base WHERE id = $1; RETURN lower(r); END $$;
 CREATE FUNCTION atomic_writes() RETURNS int LANGUAGE sql STABLE RETURN writes();
-CREATE FUNCTION set_reads() RETURNS SETOF t LANGUAGE sql STABLE AS 'SELECT * FROM t';
+CREATE FUNCTION set_reads() RETURNS SETOF base LANGUAGE sql STABLE AS 'SELECT * FROM base';
 CREATE FUNCTION set_writes() RETURNS SETOF t LANGUAGE sql AS $$ SELECT writes(); SELECT * FROM t $$;
 CREATE FUNCTION shadow.lower(text) RETURNS text LANGUAGE sql AS $$ INSERT INTO public.log VALUES ('l') RETURNING 'x' $$;
 CREATE FUNCTION shadow.now() RETURNS timestamptz LANGUAGE sql AS $$ INSERT INTO public.log VALUES ('n') RETURNING NULL::timestamptz $$;
@@ -72,6 +73,7 @@ CREATE DOMAIN checked_again AS checked;
 CREATE DOMAIN checked_next AS int CHECK (nextval('public.s') > VALUE);
 CREATE TYPE pair AS (a int, b int);
 CREATE TYPE pair_checked AS (a int, b checked);
+CREATE TYPE pair_plain AS (a int, b int);
 CREATE TYPE mood AS ENUM ('ok', 'sad');
 CREATE TABLE holds (id int, c checked);
 CREATE FUNCTION takes_checked(checked) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1';
