@@ -42,7 +42,7 @@ CREATE FUNCTION stable_locks() RETURNS int LANGUAGE plpgsql STABLE AS
 CREATE FUNCTION stable_dynamic(q text) RETURNS int LANGUAGE plpgsql STABLE AS
     $$ DECLARE r int; BEGIN EXECUTE q INTO r; RETURN r; END $$;
 CREATE FUNCTION stable_fine(int) RETURNS text LANGUAGE plpgsql STABLE AS
-    $$ DECLARE r text; BEGIN SELECT v INTO r FROM base WHERE id = $1; RETURN lower(r); END $$;
+    $$ DECLARE r text; BEGIN SELECT v INTO r FROM base WHERE id = $1; RETURN upper(r); END $$;
 CREATE FUNCTION atomic_writes() RETURNS int LANGUAGE sql STABLE RETURN writes();
 CREATE FUNCTION set_reads() RETURNS SETOF base LANGUAGE sql STABLE AS 'SELECT * FROM base';
 CREATE FUNCTION set_writes() RETURNS SETOF t LANGUAGE sql AS $$ SELECT writes(); SELECT * FROM t $$;
