@@ -63,6 +63,8 @@ std::string_view text(ReadReason reason) {
             return "cast of a name to an oid";
         case dynamic_sql:
             return "dynamic SQL";
+        case hint:
+            return "hint";
         case no_catalog:
             return "catalog not known";
         case unknown_function:

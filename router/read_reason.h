@@ -44,6 +44,7 @@ enum class ReadReason : std::uint8_t {
     changed_resolution,  // search_path or role is set in the same text
     reg_cast,            // a name becomes an oid
     dynamic_sql,         // query_to_xml ...
+    hint,                // the text asks for the primary
 
     // primary, by names that the text uses
     no_catalog,

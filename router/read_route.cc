@@ -402,6 +402,11 @@ ReadVerdict combine(ReadVerdict first, ReadVerdict second) {
     return most;
 }
 
+ReadVerdict with_hint(ReadVerdict verdict, std::optional<ReadTarget> hint) {
+    if (hint != ReadTarget::primary || !verdict.on_replica()) return verdict;
+    return {ReadTarget::primary, ReadReason::hint, verdict.retry_safe};
+}
+
 ReadVerdict classify_reads(
     std::span<const Statement* const> statements, const Catalog* catalog, ReadContext context
 ) {

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <span>
 
 namespace weir::router {
@@ -63,6 +64,9 @@ void advance(ReadContext& context, const Statement& statement);
 
 // Of several texts that run together.
 ReadVerdict combine(ReadVerdict first, ReadVerdict second);
+
+// With what route_hint() of the text has said: `primary` counts, `replica` is what it would be.
+ReadVerdict with_hint(ReadVerdict verdict, std::optional<ReadTarget> hint);
 
 // A pipeline up to its Sync: one implicit transaction, so one server.
 ReadVerdict classify_reads(

@@ -2,6 +2,7 @@
 #include "router/pg_query_parser.h"
 #include "router/read_route.h"
 #include "router/read_verdict_cache.h"
+#include "router/route_hint.h"
 #include "tests/unit/support/allocations.h"
 
 #include <doctest/doctest.h>
@@ -227,6 +228,31 @@ TEST_CASE("read route: search paths") {
         CAPTURE(wrong);
         CHECK_FALSE(SearchPath::parse(wrong, "").has_value());
     }
+}
+
+TEST_CASE("read route: hints") {
+    CHECK(route_hint("/*+ route=primary */ SELECT 1") == ReadTarget::primary);
+    CHECK(
+        route_hint(" -- x\n/* a /* b */ */ /* pgweir: Replica */SELECT 1") == ReadTarget::replica_ok
+    );
+    CHECK(route_hint("/* pgweir: route=primary */") == ReadTarget::primary);
+    for (const char* none :
+         {"SELECT /*+ route=primary */ 1",
+          "/* route=primary */ SELECT 1",
+          "/*+ route=elsewhere */ SELECT 1",
+          "/* traceparent='00' */ SELECT 1",
+          "-- route=primary",
+          "/*+ route=primary",
+          "/*/",
+          "/**/",
+          ""}) {
+        CAPTURE(none);
+        CHECK_FALSE(route_hint(none).has_value());
+    }
+    const ReadVerdict write = judge("INSERT INTO t VALUES (1)");
+    CHECK(with_hint(write, ReadTarget::replica_ok) == write);
+    CHECK(with_hint(judge("SELECT 1"), ReadTarget::primary).reason == ReadReason::hint);
+    CHECK(with_hint(judge("SELECT 1"), {}).on_replica());
 }
 
 TEST_CASE("read route: verdicts combine to the greatest") {
