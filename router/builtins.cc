@@ -37,6 +37,8 @@ constexpr FunctionEffect function_effects[] = {
     {.name = "brin_summarize_range", .pin = PinReason::dynamic_sql, .literals_matter = true},
     {.name = "clock_timestamp", .harmless = true},
     {.name = "current_query", .harmless = true},
+    // Some settings are the node's.
+    {.name = "current_setting", .literals_matter = true},
     {.name = "currval", .reads_sequence_state = true, .literals_matter = true},
     {.name = "cursor_to_xml", .pin = PinReason::dynamic_sql, .literals_matter = true},
     {.name = "cursor_to_xmlschema", .pin = PinReason::dynamic_sql, .literals_matter = true},
@@ -153,6 +155,10 @@ const BuiltinFunction* find_builtin_function(std::string_view name) {
 
 const FunctionEffect* find_function_effect(std::string_view name) {
     return find_by_name(function_effects, name);
+}
+
+std::span<const BuiltinFunction> known_builtin_functions() {
+    return builtin_functions;
 }
 
 std::span<const FunctionEffect> known_function_effects() {

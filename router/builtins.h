@@ -36,6 +36,9 @@ const BuiltinFunction* find_builtin_function(std::string_view name);
 // Null if the function is not known to have an effect.
 const FunctionEffect* find_function_effect(std::string_view name);
 
+// All that find_builtin_function knows, by name.
+std::span<const BuiltinFunction> known_builtin_functions();
+
 // All that find_function_effect knows, by name.
 std::span<const FunctionEffect> known_function_effects();
 

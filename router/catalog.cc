@@ -4,6 +4,7 @@
 #include "router/builtins.h"
 #include "router/extensions.h"
 #include "router/function_body.h"
+#include "router/read_catalog_builder.h"
 
 #include <utility>
 
@@ -48,6 +49,7 @@ public:
         // Names first: a body counts for the functions and relations that there are.
         for (const CatalogRow& row : rows_)
             add_names(row);
+        reads_.add_rows(rows_);
         for (const CatalogRow& row : rows_)
             if (row.kind == 'a') add_attribute(row);
         for (CatalogRow& row : rows_)
@@ -162,13 +164,15 @@ private:
         const std::string_view language = language_of(row);
         if (language == "c") {
             const std::size_t slash = row.c.find('/');
-            const std::string_view extension =
+            std::string_view extension =
                 slash == std::string::npos ? "" : std::string_view{row.c}.substr(slash + 1);
+            extension = extension.substr(0, extension.find('/'));
             nodes_[node].effects.merge(effects_of_c_function(extension, row.b));
             add_hidden_sequences(nodes_[node].effects);
             return;
         }
         const BodyEffects body = effects_of_body(language, row.d);
+        reads_.add_body(row.a, language, body);
         std::string{}.swap(row.d);  // many of them are large
         nodes_[node].effects.merge(body.effects);
         add_hidden_sequences(nodes_[node].effects);
@@ -221,6 +225,7 @@ private:
     std::shared_ptr<const Catalog> result() {
         take_functions();
         take_relations();
+        catalog_->reads_ = reads_.build();
         catalog_->everywhere_ = std::move(nodes_[everywhere_].effects);
         catalog_->on_ddl_ = std::move(nodes_[on_ddl_].effects);
         catalog_->plain_ = catalog_->relations_.empty() && catalog_->attributes_.empty() &&
@@ -259,6 +264,7 @@ private:
     }
 
     std::shared_ptr<Catalog> catalog_ = std::make_shared<Catalog>();
+    ReadCatalogBuilder reads_;
     std::vector<CatalogRow> rows_;
     std::vector<Node> nodes_;
     Catalog::ByName<Function> functions_by_oid_;

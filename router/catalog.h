@@ -4,6 +4,8 @@
 // calls and each relation reaches. Immutable, shared by threads.
 #pragma once
 
+#include "router/catalog_row.h"
+#include "router/read_catalog.h"
 #include "router/session_effects.h"
 
 #include <cstddef>
@@ -16,24 +18,6 @@
 #include <vector>
 
 namespace weir::router {
-
-// One row of catalog_query(). `kind` and what the columns are:
-//   f  function: oid, name, "language/extension" (of none: "language/"), body. Those of pg_catalog
-//      with an effect are among them.
-//   s  function by oid has a SET clause: oid, setting, value
-//   a  function by oid may be called as t.name, without parentheses: oid
-//   n  a name that may be called like a function, and has no effect (a type, a function of
-//      information_schema, one of pg_catalog in a version after 15): name
-//   o  an operator of a user: name
-//   u  a relation uses a function: relation, oid, "r" if to read it is enough or else "w"
-//   r  a relation reaches another: relation, relation, "r", "w", or "t" if only TRUNCATE does
-//   p  function uses function: oid, oid
-//   e  function is reached without any name in the text: oid, by what
-//   v  function of an event trigger: oid
-struct CatalogRow {
-    char kind = 0;
-    std::string a, b, c, d;
-};
 
 // One SELECT of five text columns, in the order of CatalogRow, for any role and any search_path.
 std::string_view catalog_query();
@@ -106,6 +90,9 @@ public:
     // C functions in these roles count as the computations they have to be.
     const SessionEffects& everywhere() const { return everywhere_; }
 
+    // What is against running it on a replica.
+    const ReadCatalog& reads() const { return reads_; }
+
     // What event triggers add to any DDL.
     const SessionEffects& on_ddl() const { return on_ddl_; }
 
@@ -139,6 +126,7 @@ private:
     Names operators_;
     SessionEffects everywhere_;
     SessionEffects on_ddl_;
+    ReadCatalog reads_;
     bool overload_effects_ = false;
     bool harmless_ = true;
     bool plain_ = true;

@@ -5,6 +5,7 @@
 // every role may read. Columns that only some of the supported versions have are not used.
 #include "router/builtins.h"
 #include "router/catalog.h"
+#include "router/read_catalog_query.h"
 
 #include <string>
 
@@ -84,13 +85,32 @@ extension_of AS (
     AND d.classid OPERATOR(pg_catalog.=) CAST('pg_catalog.pg_proc' AS pg_catalog.regclass)
     AND d.deptype OPERATOR(pg_catalog.=) CAST('e' AS pg_catalog."char")),
 users AS (
-  SELECT p.oid, p.proname, p.prosrc, p.proconfig, p.pronargs, p.proargtypes, l.lanname
+  SELECT p.oid, p.proname, p.prosrc, p.proconfig, p.pronargs, p.proargtypes, p.prorettype,
+    p.pronargdefaults, p.provariadic, p.provolatile, p.proargdefaults, p.pronamespace, l.lanname
   FROM pg_catalog.pg_proc p
   JOIN pg_catalog.pg_language l ON l.oid OPERATOR(pg_catalog.=) p.prolang
   WHERE p.oid OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid)),
-answer(kind, a, b, c, d) AS (
+-- The most volatile of its parts.
+aggregate AS (
+  SELECT CAST(g.aggfnoid AS pg_catalog.oid) AS oid,
+    pg_catalog.max(CAST(q.provolatile AS pg_catalog.text)) AS volatility
+  FROM pg_catalog.pg_aggregate g, pg_catalog.unnest(ARRAY[g.aggtransfn, g.aggfinalfn,
+    g.aggcombinefn, g.aggserialfn, g.aggdeserialfn, g.aggmtransfn, g.aggminvtransfn, g.aggmfinalfn
+    ]) AS part
+  JOIN pg_catalog.pg_proc q ON q.oid OPERATOR(pg_catalog.=) CAST(part AS pg_catalog.oid)
+  WHERE CAST(g.aggfnoid AS pg_catalog.oid) OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid)
+  GROUP BY g.aggfnoid),
+@READ_TABLES@answer(kind, a, b, c, d) AS (
   SELECT 'f', CAST(u.oid AS pg_catalog.text), CAST(u.proname AS pg_catalog.text),
-    pg_catalog.concat(u.lanname, '/', x.extname),
+    pg_catalog.concat(u.lanname, '/', x.extname, '/',
+      -- An aggregate's own row says that it is immutable.
+      COALESCE(g.volatility, CAST(u.provolatile AS pg_catalog.text)), '/',
+      u.pronargs, '/', u.pronargdefaults, '/',
+      u.provariadic OPERATOR(pg_catalog.<>) CAST('0' AS pg_catalog.oid), '/',
+      CASE WHEN CAST(u.proargdefaults AS pg_catalog.text) OPERATOR(pg_catalog.~)
+        (SELECT node FROM read_builtin) THEN 'B' END,
+      CASE WHEN CAST(u.proargdefaults AS pg_catalog.text) OPERATOR(pg_catalog.~)
+        (SELECT sequence FROM read_builtin) THEN 'S' END, '/', n.nspname),
     CASE WHEN u.lanname OPERATOR(pg_catalog.=) CAST('internal' AS pg_catalog.name)
       THEN (SELECT CAST(pg_catalog.max(builtin.proname) AS pg_catalog.text) FROM builtin
             WHERE builtin.prosrc OPERATOR(pg_catalog.=) u.prosrc)
@@ -101,9 +121,12 @@ answer(kind, a, b, c, d) AS (
       THEN pg_catalog.substring(pg_catalog.pg_get_functiondef(u.oid),
         E'\n[ ]*((BEGIN ATOMIC|RETURN ).*)')
       ELSE u.prosrc END
-  FROM users u LEFT JOIN extension_of x ON x.objid OPERATOR(pg_catalog.=) u.oid
+  FROM users u
+  JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) u.pronamespace
+  LEFT JOIN aggregate g ON g.oid OPERATOR(pg_catalog.=) u.oid
+  LEFT JOIN extension_of x ON x.objid OPERATOR(pg_catalog.=) u.oid
   UNION ALL
-  SELECT 'f', CAST(oid AS pg_catalog.text), CAST(proname AS pg_catalog.text), 'internal/',
+  SELECT 'f', CAST(oid AS pg_catalog.text), CAST(proname AS pg_catalog.text), 'internal//-',
     CAST(proname AS pg_catalog.text)
   FROM builtin
   UNION ALL
@@ -281,7 +304,8 @@ answer(kind, a, b, c, d) AS (
   WHERE o.oid OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid)
   UNION ALL
   SELECT 'e', CAST(builtin.oid AS pg_catalog.text), 'pg_cast', NULL, NULL
-  FROM builtin JOIN pg_catalog.pg_cast k ON k.castfunc OPERATOR(pg_catalog.=) builtin.oid)
+  FROM builtin JOIN pg_catalog.pg_cast k ON k.castfunc OPERATOR(pg_catalog.=) builtin.oid
+@READ_ROWS@)
 SELECT CAST(kind AS pg_catalog.text), COALESCE(a, ''), COALESCE(b, ''), COALESCE(c, ''),
   COALESCE(d, '')
 FROM answer)";
@@ -295,6 +319,10 @@ bool counts(const FunctionEffect& effect) {
            effect.reads_sequence_state || effect.may_advance_sequence;
 }
 
+void put(std::string& query, std::string_view place, std::string_view text) {
+    query.replace(query.find(place), place.size(), text);
+}
+
 void fill_in(std::string& query, std::string_view place, bool (*wanted)(const FunctionEffect&)) {
     std::string names;
     for (const FunctionEffect& effect : known_function_effects()) {
@@ -304,13 +332,15 @@ void fill_in(std::string& query, std::string_view place, bool (*wanted)(const Fu
         names += effect.name;
         names += '\'';
     }
-    query.replace(query.find(place), place.size(), names);
+    put(query, place, names);
 }
 
 std::string write_query() {
     std::string query{query_template};
     fill_in(query, "@BUILTINS@", counts);
     fill_in(query, "@ADVANCING@", only_advances);
+    put(query, "@READ_TABLES@", read_catalog_tables());
+    put(query, "@READ_ROWS@", read_catalog_rows());
     return query;
 }
 

@@ -206,6 +206,19 @@ void read_definition(Statement& statement, std::string_view text) {
         statement.changes_catalog_effects = true;
 }
 
+// (1).pg_advisory_lock calls it.
+void add_field_calls(Statement& statement, const weir_tree& tree, bool& reads_only) {
+    for (int i = 0; i < tree.use_count; ++i) {
+        const weir_use& use = tree.uses[i];
+        if (use.kind != WEIR_USE_FIELD || find_function_effect(use.name) == nullptr) continue;
+        weir_call call{};
+        call.name = use.name;
+        call.count = 1;
+        call.arguments[0].kind = WEIR_COMPUTED;
+        add_call(statement, call, reads_only);
+    }
+}
+
 StatementPtr read_tree(const weir_tree& tree, std::string_view text) {
     auto statement = std::make_shared<Statement>();
     statement->parsed = true;
@@ -226,6 +239,7 @@ StatementPtr read_tree(const weir_tree& tree, std::string_view text) {
     copy_scopes(*statement, tree);
     for (int i = 0; i < tree.call_count; ++i)
         add_call(*statement, tree.calls[i], reads_only);
+    add_field_calls(*statement, tree, reads_only);
     for (int i = 0; i < tree.relation_count; ++i)
         add_once(statement->relations, tree.relations[i]);
     for (int i = 0; i < tree.operator_count; ++i)
@@ -236,6 +250,7 @@ StatementPtr read_tree(const weir_tree& tree, std::string_view text) {
         add_pin(*statement, PinReason::temp_object, "search_path");
     statement->is_read_only =
         reads_only && !statement->may_write && statement->pin == PinReason::none;
+    statement->reads = read_facts(tree, *statement);
     return statement;
 }
 

@@ -30,7 +30,7 @@ void weir_note_pin(struct weir_walk* walk, enum weir_pin pin, const char* detail
     tree->pin_detail = detail;
 }
 
-static void* grown(void* array, int count, int* capacity, size_t element) {
+void* weir_grown(void* array, int count, int* capacity, size_t element) {
     if (count < *capacity) return array;
     *capacity = *capacity == 0 ? 8 : *capacity * 2;
     if (array == NULL) return palloc((size_t)*capacity * element);
@@ -47,7 +47,7 @@ void weir_note_setting(
     struct weir_tree* tree = walk->tree;
     struct weir_setting setting = {name, value, action, is_local, walk->statement};
 
-    walk->settings = grown(
+    walk->settings = weir_grown(
         walk->settings, tree->setting_count, &walk->setting_capacity, sizeof(struct weir_setting)
     );
     tree->settings = walk->settings;
@@ -58,8 +58,9 @@ void weir_note_scope(struct weir_walk* walk, enum weir_kind kind, const char* na
     struct weir_tree* tree = walk->tree;
     struct weir_scope scope = {kind, name};
 
-    walk->scopes =
-        grown(walk->scopes, tree->scope_count, &walk->scope_capacity, sizeof(struct weir_scope));
+    walk->scopes = weir_grown(
+        walk->scopes, tree->scope_count, &walk->scope_capacity, sizeof(struct weir_scope)
+    );
     tree->scopes = walk->scopes;
     walk->scopes[tree->scope_count++] = scope;
 }
@@ -68,7 +69,7 @@ void weir_note_relation_name(struct weir_walk* walk, const char* name) {
     struct weir_tree* tree = walk->tree;
 
     walk->relations =
-        grown(walk->relations, tree->relation_count, &walk->relation_capacity, sizeof(char*));
+        weir_grown(walk->relations, tree->relation_count, &walk->relation_capacity, sizeof(char*));
     tree->relations = walk->relations;
     walk->relations[tree->relation_count++] = name;
 }
@@ -76,7 +77,7 @@ void weir_note_relation_name(struct weir_walk* walk, const char* name) {
 static void add_kind(struct weir_walk* walk, enum weir_kind kind) {
     struct weir_tree* tree = walk->tree;
 
-    walk->kinds = grown(walk->kinds, tree->kind_count, &walk->kind_capacity, 1);
+    walk->kinds = weir_grown(walk->kinds, tree->kind_count, &walk->kind_capacity, 1);
     tree->kinds = walk->kinds;
     walk->kinds[tree->kind_count++] = (uint8_t)kind;
 }
@@ -146,12 +147,14 @@ struct weir_argument weir_constant(const Node* node) {
     }
 }
 
-void weir_note_call(struct weir_walk* walk, List* names, List* arguments, bool procedure) {
+struct weir_call* weir_note_call(
+    struct weir_walk* walk, List* names, List* arguments, bool procedure
+) {
     struct weir_tree* tree = walk->tree;
     struct weir_call call;
     ListCell* cell;
 
-    if (walk->definition && !walk->judging) return;
+    if (walk->definition && !walk->judging) return NULL;
     memset(&call, 0, sizeof call);
     call.name = weir_last_name(names, &call.schema);
     call.statement = walk->statement;
@@ -159,7 +162,7 @@ void weir_note_call(struct weir_walk* walk, List* names, List* arguments, bool p
     call.procedure = procedure;
     if (call.name == NULL) {
         weir_note_pin(walk, WEIR_PIN_UNKNOWN_NODE, "function name");
-        return;
+        return NULL;
     }
     foreach (cell, arguments) {
         if (call.count < WEIR_ARGUMENTS)
@@ -167,22 +170,39 @@ void weir_note_call(struct weir_walk* walk, List* names, List* arguments, bool p
         call.count++;
     }
     walk->calls =
-        grown(walk->calls, tree->call_count, &walk->call_capacity, sizeof(struct weir_call));
+        weir_grown(walk->calls, tree->call_count, &walk->call_capacity, sizeof(struct weir_call));
     tree->calls = walk->calls;
-    walk->calls[tree->call_count++] = call;
+    walk->calls[tree->call_count] = call;
+    return &walk->calls[tree->call_count++];
+}
+
+/* The aggregated arguments of an ordered-set aggregate are arguments, too. */
+static void note_function_call(struct weir_walk* walk, const FuncCall* function) {
+    struct weir_call* call = weir_note_call(walk, function->funcname, function->args, false);
+
+    if (call != NULL && function->agg_within_group) call->count += list_length(function->agg_order);
+}
+
+/* The handler of a sampling method takes one argument, of type internal. */
+static void note_sampling_method(struct weir_walk* walk, const RangeTableSample* sample) {
+    struct weir_call* call = weir_note_call(walk, sample->method, NIL, false);
+
+    if (call != NULL) call->count = 1;
 }
 
 static void note_operator(struct weir_walk* walk, List* names) {
     const char* schema;
     const char* name = weir_last_name(names, &schema);
 
+    weir_note_use(walk, WEIR_USE_OPERATOR, schema, name);
     if (name != NULL && weir_is_builtin_operator(name) &&
         (schema == NULL || strcmp(schema, "pg_catalog") == 0))
         return;
     weir_note_pin(walk, WEIR_PIN_UNKNOWN_OPERATOR, name);
     if (walk->definition || name == NULL) return;
-    walk->operators =
-        grown(walk->operators, walk->tree->operator_count, &walk->operator_capacity, sizeof(char*));
+    walk->operators = weir_grown(
+        walk->operators, walk->tree->operator_count, &walk->operator_capacity, sizeof(char*)
+    );
     walk->tree->operators = walk->operators;
     walk->operators[walk->tree->operator_count++] = name;
 }
@@ -190,6 +210,7 @@ static void note_operator(struct weir_walk* walk, List* names) {
 static void note_relation(struct weir_walk* walk, const RangeVar* relation) {
     const char* name = relation->relname;
 
+    weir_note_relation_use(walk, relation);
     if (weir_is_temp_schema(relation->schemaname)) weir_note_pin(walk, WEIR_PIN_TEMP_OBJECT, name);
     weir_note_relation_name(walk, name);
     if (strcmp(name, "pg_prepared_statements") == 0 || strcmp(name, "pg_cursors") == 0)
@@ -218,6 +239,8 @@ static void walk_operators(struct weir_walk* walk, A_Expr* expression) {
         if (expression->kind == AEXPR_OP || expression->kind == AEXPR_OP_ANY ||
             expression->kind == AEXPR_OP_ALL)
             note_operator(walk, expression->name);
+        else
+            weir_note_syntax_operator(walk, expression);
         weir_walk_node(walk, expression->rexpr);
         left = expression->lexpr;
         if (left == NULL || !IsA(left, A_Expr)) break;
@@ -226,10 +249,13 @@ static void walk_operators(struct weir_walk* walk, A_Expr* expression) {
     weir_walk_node(walk, left);
 }
 
-/* The same for UNION, whose first branch is at the bottom left. */
+/* The same for UNION, whose first branch is at the bottom left and sees the outer ones' CTEs. */
 static void walk_select(struct weir_walk* walk, SelectStmt* select) {
+    int outer_ctes = walk->cte_count;
+
     for (; select != NULL; select = select->larg) {
         if (++walk->visits > MAX_VISITS) return;
+        weir_walk_with(walk, select->withClause);
         if (select->intoClause != NULL) weir_note_into(walk, select->intoClause);
         if (select->lockingClause != NIL) weir_note(walk, WEIR_LOCKING_CLAUSE | WEIR_MAY_WRITE);
         weir_walk_node(walk, select->distinctClause);
@@ -243,9 +269,9 @@ static void walk_select(struct weir_walk* walk, SelectStmt* select) {
         weir_walk_node(walk, select->sortClause);
         weir_walk_node(walk, select->limitOffset);
         weir_walk_node(walk, select->limitCount);
-        weir_walk_node(walk, select->withClause);
         weir_walk_node(walk, select->rarg);
     }
+    walk->cte_count = outer_ctes;
 }
 
 /* What a node itself means. False: the walk goes on below it by other means, or not at all. */
@@ -271,24 +297,38 @@ static bool visit(struct weir_walk* walk, Node* node) {
             weir_note(walk, WEIR_MAY_WRITE | WEIR_MAY_ADVANCE_SEQUENCE);
             return true;
         case T_FuncCall:
-            weir_note_call(walk, ((FuncCall*)node)->funcname, ((FuncCall*)node)->args, false);
+            note_function_call(walk, (FuncCall*)node);
             return true;
         case T_ColumnRef:
-            /* t.f may be f(t). */
+            weir_note_attributes(walk, ((ColumnRef*)node)->fields, false);
             if (walk->judging && list_length(((ColumnRef*)node)->fields) > 1)
                 weir_note(walk, WEIR_CHANGES_EFFECTS);
             return true;
         case T_A_Indirection:
+            weir_note_attributes(walk, ((A_Indirection*)node)->indirection, true);
             if (walk->judging) weir_note(walk, WEIR_CHANGES_EFFECTS);
             return true;
         case T_SubLink:
-            if (((SubLink*)node)->operName != NIL) note_operator(walk, ((SubLink*)node)->operName);
+            if (((SubLink*)node)->operName != NIL)
+                note_operator(walk, ((SubLink*)node)->operName);
+            else if (((SubLink*)node)->testexpr != NULL) /* IN */
+                weir_note_equality(walk);
+            return true;
+        case T_CaseExpr:
+            if (((CaseExpr*)node)->arg != NULL) weir_note_equality(walk);
+            return true;
+        case T_JoinExpr:
+            if (((JoinExpr*)node)->isNatural || ((JoinExpr*)node)->usingClause != NIL)
+                weir_note_equality(walk);
+            return true;
+        case T_TypeName:
+            weir_note_type(walk, (TypeName*)node);
             return true;
         case T_SortBy:
             if (((SortBy*)node)->useOp != NIL) note_operator(walk, ((SortBy*)node)->useOp);
             return true;
         case T_RangeTableSample:
-            weir_note_call(walk, ((RangeTableSample*)node)->method, NIL, false);
+            note_sampling_method(walk, (RangeTableSample*)node);
             return true;
         case T_RangeVar:
             note_relation(walk, (RangeVar*)node);

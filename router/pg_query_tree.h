@@ -125,6 +125,8 @@ enum weir_pin {
 #define WEIR_TRUNCATES (1U << 20)
 #define WEIR_MAY_END_TRANSACTION (1U << 21)
 #define WEIR_CHAINS (1U << 22)
+#define WEIR_SHOWS_NODE (1U << 23)     /* SHOW of what primary and replica answer differently */
+#define WEIR_LOCKS_STRONGLY (1U << 24) /* LOCK in a mode that no standby grants */
 
 enum weir_argument_kind {
     WEIR_ABSENT,
@@ -158,6 +160,21 @@ struct weir_do {
     const char* body;
 };
 
+/* A name in use by what this text runs; functions are among the calls. */
+enum weir_use_kind {
+    WEIR_USE_RELATION,
+    WEIR_USE_OPERATOR,
+    WEIR_USE_TYPE,
+    WEIR_USE_ATTRIBUTE, /* t.name */
+    WEIR_USE_FIELD      /* (expression).name */
+};
+
+struct weir_use {
+    enum weir_use_kind kind;
+    const char* schema; /* NULL without one */
+    const char* name;
+};
+
 enum weir_setting_action { WEIR_SETTING_SET, WEIR_SETTING_TO_DEFAULT };
 
 struct weir_setting {
@@ -183,6 +200,7 @@ struct weir_transaction_options {
     bool chain;
     bool snapshot;
     bool contradictory;
+    int statement;
 };
 
 struct weir_tree {
@@ -206,6 +224,10 @@ struct weir_tree {
     int relation_count;
     const char* const* operators; /* those that are not PostgreSQL's own, likewise */
     int operator_count;
+    const struct weir_use* uses; /* as often as they are written; not names of CTEs */
+    int use_count;
+    const struct weir_transaction_options* modes; /* of every BEGIN and SET TRANSACTION */
+    int mode_count;
     struct weir_do do_block; /* of the first DO; without a body there is none, or one too many */
     int do_count;
 

@@ -4,6 +4,7 @@
  */
 #include "router/pg_query_walk.h"
 
+#include <storage/lockdefs.h>
 #include <strings.h>
 
 static const DefElem* find_option(List* options, const char* name) {
@@ -76,6 +77,15 @@ static void read_transaction_options(List* list, struct weir_transaction_options
     }
 }
 
+static void add_modes(struct weir_walk* walk, const struct weir_transaction_options* options) {
+    struct weir_tree* tree = walk->tree;
+
+    walk->modes = weir_grown(walk->modes, tree->mode_count, &walk->mode_capacity, sizeof *options);
+    tree->modes = walk->modes;
+    walk->modes[tree->mode_count] = *options;
+    walk->modes[tree->mode_count++].statement = walk->statement;
+}
+
 static struct weir_transaction_options* note_transaction_options(
     struct weir_walk* walk, List* list
 ) {
@@ -91,7 +101,7 @@ static enum weir_kind walk_transaction(struct weir_walk* walk, const Transaction
     switch (statement->kind) {
         case TRANS_STMT_BEGIN:
         case TRANS_STMT_START:
-            note_transaction_options(walk, statement->options);
+            add_modes(walk, note_transaction_options(walk, statement->options));
             return WEIR_BEGIN;
         case TRANS_STMT_COMMIT:
             if (statement->chain) weir_note(walk, WEIR_CHAINS);
@@ -214,6 +224,8 @@ static void note_characteristics(struct weir_walk* walk, List* list) {
 }
 
 static enum weir_kind walk_set(struct weir_walk* walk, const VariableSetStmt* statement) {
+    struct weir_transaction_options* options;
+
     weir_note(walk, WEIR_LITERALS_MATTER);
     switch (statement->kind) {
         case VAR_SET_VALUE:
@@ -239,11 +251,13 @@ static enum weir_kind walk_set(struct weir_walk* walk, const VariableSetStmt* st
             return WEIR_RESET;
         case VAR_SET_MULTI:
             if (strcmp(statement->name, "TRANSACTION") == 0) {
-                note_transaction_options(walk, statement->args);
+                add_modes(walk, note_transaction_options(walk, statement->args));
                 return WEIR_SET_TRANSACTION;
             }
             if (strcmp(statement->name, "TRANSACTION SNAPSHOT") == 0) {
-                note_transaction_options(walk, NIL)->snapshot = true;
+                options = note_transaction_options(walk, NIL);
+                options->snapshot = true;
+                add_modes(walk, options);
                 return WEIR_SET_TRANSACTION;
             }
             if (strcmp(statement->name, "SESSION CHARACTERISTICS") == 0) {
@@ -482,14 +496,40 @@ static enum weir_kind walk_truncate(struct weir_walk* walk, const TruncateStmt* 
     return WEIR_TRUNCATE;
 }
 
+/* Drivers ask these for the node that takes writes. */
+static enum weir_kind walk_show(struct weir_walk* walk, const VariableShowStmt* statement) {
+    static const char* const names[] = {"transaction_read_only", "in_hot_standby", "all"};
+    size_t i;
+
+    weir_note_name(walk, statement->name);
+    for (i = 0; i < lengthof(names); i++)
+        if (strcasecmp(statement->name, names[i]) == 0) weir_note(walk, WEIR_SHOWS_NODE);
+    return WEIR_SHOW;
+}
+
+/* Its relations run nothing. */
+static enum weir_kind walk_lock(struct weir_walk* walk, const LockStmt* statement) {
+    ListCell* cell;
+
+    weir_note(walk, WEIR_MAY_WRITE);
+    if (statement->mode > RowExclusiveLock) weir_note(walk, WEIR_LOCKS_STRONGLY);
+    foreach (cell, statement->relations) {
+        const RangeVar* relation = lfirst(cell);
+
+        weir_note_use(walk, WEIR_USE_RELATION, relation->schemaname, relation->relname);
+    }
+    return WEIR_LOCK;
+}
+
 /* Cursors, prepared statements, notifications, locks: what belongs to the session. */
 static enum weir_kind walk_session_statement(struct weir_walk* walk, Node* node) {
     switch (nodeTag(node)) {
         case T_VariableSetStmt:
             return walk_set(walk, (VariableSetStmt*)node);
         case T_VariableShowStmt:
-            weir_note_name(walk, ((VariableShowStmt*)node)->name);
-            return WEIR_SHOW;
+            return walk_show(walk, (VariableShowStmt*)node);
+        case T_LockStmt:
+            return walk_lock(walk, (LockStmt*)node);
         case T_ConstraintsSetStmt:
             return WEIR_SET_CONSTRAINTS;
         case T_DiscardStmt:
@@ -710,8 +750,6 @@ static enum weir_kind walk_cluster_statement(struct weir_walk* walk, Node* node)
 /* Everything whose kind is all there is to know. */
 static enum weir_kind simple_kind(NodeTag tag) {
     switch (tag) {
-        case T_LockStmt:
-            return WEIR_LOCK;
         case T_CheckPointStmt:
             return WEIR_CHECKPOINT;
         case T_RuleStmt: /* what it holds runs with the statements it rewrites */

@@ -49,7 +49,17 @@ struct weir_walk {
     int relation_capacity;
     const char** operators;
     int operator_capacity;
+    struct weir_use* uses;
+    int use_capacity;
+    struct weir_transaction_options* modes;
+    int mode_capacity;
+    const char** ctes; /* names in scope, the innermost last */
+    int cte_count;
+    int cte_capacity;
 };
+
+/* Room for one more in an array that doubles. */
+void* weir_grown(void* array, int count, int* capacity, size_t element);
 
 /* Walks an expression, a DML statement, a list of those, or NULL. */
 void weir_walk_node(struct weir_walk* walk, const void* node);
@@ -80,7 +90,26 @@ void weir_note_setting(
     enum weir_setting_action action,
     bool is_local
 );
-void weir_note_call(struct weir_walk* walk, List* names, List* arguments, bool procedure);
+/* The call as it is noted, or NULL if it is not. */
+struct weir_call* weir_note_call(
+    struct weir_walk* walk, List* names, List* arguments, bool procedure
+);
+void weir_note_use(
+    struct weir_walk* walk, enum weir_use_kind kind, const char* schema, const char* name
+);
+/* A relation that is read, unless the name is a CTE's where it stands. */
+void weir_note_relation_use(struct weir_walk* walk, const RangeVar* relation);
+void weir_note_type(struct weir_walk* walk, const TypeName* type);
+/* Of names: `t.f` may be f(t). Without `all` the first one is a table or column. */
+void weir_note_attributes(struct weir_walk* walk, List* names, bool all);
+/* Operators that the grammar has words for (BETWEEN, IN, LIKE ...): found by the search_path. */
+void weir_note_syntax_operator(struct weir_walk* walk, const A_Expr* expression);
+void weir_note_equality(struct weir_walk* walk);
+/*
+ * WITH: each query sees the names before its own, of RECURSIVE all of them. They stay in scope; the
+ * caller takes them away behind what the clause belongs to.
+ */
+void weir_walk_with(struct weir_walk* walk, const WithClause* with);
 void weir_note_scope(struct weir_walk* walk, enum weir_kind kind, const char* name);
 /* A relation that the statement reads or writes, whose triggers, rules and defaults may run. */
 void weir_note_relation_name(struct weir_walk* walk, const char* name);

@@ -4,6 +4,7 @@
 // by text (statement_cache.h). Immutable once made and shared between threads by StatementPtr.
 #pragma once
 
+#include "router/read_facts.h"
 #include "router/sequence_habit.h"
 
 #include <bitset>
@@ -259,6 +260,7 @@ struct Statement {
     bool literals_matter = false;
 
     mutable SequenceHabit sequence_habit;
+    ReadFacts reads;  // whether a replica may run it: see read_route.h
 };
 
 using StatementPtr = std::shared_ptr<const Statement>;

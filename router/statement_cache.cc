@@ -33,6 +33,9 @@ std::size_t estimated_size(const Statement& statement) {
             sizeof change + change.name.capacity() + (change.value ? change.value->capacity() : 0);
     for (const ScopeChange& scope : statement.scopes)
         size += sizeof scope + scope.name.capacity();
+    size += statement.reads.names.capacity() +
+            statement.reads.modes.capacity() * sizeof(ModeChange) +
+            statement.reads.attributes.capacity() * sizeof(std::uint32_t);
     size += statement.builtin_functions.capacity() * sizeof(std::string_view);
     for (const auto* names :
          {&statement.functions,

@@ -1,33 +1,12 @@
 #include "router/pg_query_parser.h"
 #include "router/statement_cache.h"
+#include "tests/unit/support/allocations.h"
 
 #include <doctest/doctest.h>
 
 #include <chrono>
 #include <cstdlib>
-#include <new>
 #include <string>
-
-namespace {
-
-// Allocations of this thread; see the operators below.
-thread_local std::size_t allocations = 0;
-
-}  // namespace
-
-void* operator new(std::size_t size) {
-    ++allocations;
-    if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
-    throw std::bad_alloc{};
-}
-
-void operator delete(void* memory) noexcept {
-    std::free(memory);
-}
-
-void operator delete(void* memory, std::size_t) noexcept {
-    std::free(memory);
-}
 
 namespace weir::router {
 
@@ -141,14 +120,14 @@ TEST_CASE("StatementCache: a hit allocates nothing and takes less than a parse")
         "UPDATE pgbench_accounts SET abalance = abalance + -4521 WHERE aid = 83123";
     for (const std::string& text : {prepared, simple}) {
         cache.find_or_analyse(text);
-        const std::size_t before = allocations;
+        const test::AllocationCount count;
         constexpr int rounds = 100000;
         const auto start = std::chrono::steady_clock::now();
         for (int i = 0; i < rounds; ++i)
             if (cache.find_or_analyse(text)->kind() != StatementKind::update) std::abort();
         const std::chrono::duration<double, std::nano> spent =
             std::chrono::steady_clock::now() - start;
-        CHECK(allocations == before);
+        CHECK(count.allocations() == 0);
         const double nanoseconds = spent.count() / rounds;
         MESSAGE(nanoseconds, " ns per hit: ", text);
     }

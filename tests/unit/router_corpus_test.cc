@@ -94,7 +94,8 @@ bool same(const Statement& a, const Statement& b) {
 bool same_but_literals(const Statement& a, const Statement& b) {
     return a.kinds == b.kinds && a.transaction == b.transaction && a.name == b.name &&
            a.pins == b.pins && a.pin == b.pin && a.is_read_only == b.is_read_only &&
-           a.may_write == b.may_write && a.not_in_pipeline == b.not_in_pipeline;
+           a.may_write == b.may_write && a.not_in_pipeline == b.not_in_pipeline &&
+           a.reads == b.reads;
 }
 
 }  // namespace

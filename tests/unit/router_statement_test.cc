@@ -134,6 +134,7 @@ const Row queries[] = {
 const Row session_functions[] = {
     {"SELECT pg_advisory_lock(1)", K::select, P::advisory_lock},
     {"SELECT pg_advisory_lock(1, 2)", K::select, P::advisory_lock},
+    {"SELECT (1).pg_advisory_lock", K::select, P::advisory_lock},
     {"SELECT pg_catalog.pg_advisory_lock(1)", K::select, P::advisory_lock},
     {"SELECT PG_ADVISORY_LOCK(1)", K::select, P::advisory_lock},
     {"SELECT \"pg_advisory_lock\"(1)", K::select, P::advisory_lock},
