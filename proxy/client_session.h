@@ -163,7 +163,8 @@ private:
         bool may_advance_sequences = false;
         router::StatementPtr uses_sequences;  // the last statement that does either
         bool may_notify = false;
-        bool reads_session_state = false;  // pg_listening_channels()
+        bool reads_session_state = false;  // pg_listening_channels(), pg_prepared_statements ...
+        bool reads_prepared = false;       // ... of these the latter
         bool ends_transaction = false;
         bool deallocates = false;  // DEALLOCATE of one name is among its texts
         bool begins_transaction = false;
@@ -437,6 +438,7 @@ private:
     [[gnu::cold]] void bring_name(std::string_view name);
     [[gnu::cold]] void drop_name(std::string_view name);
     [[gnu::cold]] void bring_all_names();
+    [[gnu::cold]] void drop_others_names();
     [[gnu::cold]] void show_own_names();
     [[gnu::cold]] void make_room_for_names(const std::vector<std::string>& needed);
     [[gnu::cold]] void stop_following_names();
@@ -612,8 +614,8 @@ private:
     bool portal_deallocates_ = false;        // the unnamed portal is a DEALLOCATE
     bool retain_ = false;                    // the group uses statements prepared earlier
     bool sequences_in_transaction_ = false;  // some were advanced in this transaction
-    bool held_for_sequences_ = false;        // idle, and its server is kept in case it asks for them
-    bool server_fatal_ = false;              // its last words were passed on
+    bool held_for_sequences_ = false;  // idle, and its server is kept in case it asks for them
+    bool server_fatal_ = false;        // its last words were passed on
     bool has_unnamed_ = false;
     bool local_failed_ = false;  // a deferred BEGIN whose transaction failed before it had a server
     bool healing_ = false;

@@ -79,6 +79,15 @@ bool frees_state(const router::Statement& statement) {
            !std::all_of(statement.kinds.begin(), statement.kinds.end(), frees_nothing);
 }
 
+bool reads_prepared(const router::Statement& statement) {
+    const auto& relations = statement.relations;
+    const auto& calls = statement.builtin_functions;
+    return std::find(relations.begin(), relations.end(), "pg_prepared_statements") !=
+               relations.end() ||
+           std::find(calls.begin(), calls.end(), "pg_prepared_statement") != calls.end() ||
+           (!statement.knows_relations && relations.empty());
+}
+
 // A text of this kind needs nothing more from the client, and is not refused with others.
 bool is_short(const router::Statement& statement) {
     if (!statement.is_single() || statement.not_in_pipeline) return false;
@@ -364,7 +373,10 @@ void ClientSession::plan_effects(const router::StatementPtr& known, Plan& plan, 
     if (statement.temp_search_path) temp_search_path_ = true;
     // By a function or trigger of its own, too.
     plan.may_notify |= statement.may_notify || statement.may_write || !statement.functions.empty();
-    plan.reads_session_state |= statement.reads_session_state && statement.parsed;
+    if (statement.reads_session_state && statement.parsed) {
+        plan.reads_session_state = true;
+        plan.reads_prepared |= reads_prepared(statement);
+    }
     if (statement.only_listens) plan.listens = &statement;
     if (listening_ != nullptr && listening_->channels.follows(statement)) {
         plan.change().followed.push_back(known);

@@ -120,7 +120,7 @@ void ClientSession::bring_names(const Plan& plan) {
     }
     const PinSet pins = plan.pins | pins_;
     const auto* const changes = plan.changes.get();
-    if (plan.reads_session_state) show_own_names();
+    if (plan.reads_prepared) show_own_names();
     if ((own || !server_->named.empty()) &&
         ((pins & may_use_any_name) != 0 || plan.has_unresolved())) {
         bring_all_names();
@@ -158,13 +158,20 @@ void ClientSession::drop_name(std::string_view name) {
     );
 }
 
-// What SQL of the client's may name, and nothing that is another's.
-void ClientSession::bring_all_names() {
+void ClientSession::drop_others_names() {
     std::vector<std::string> names;
     server_->named.for_each([&](const std::string& name, const StatementRef& statement) {
         const auto* own = statements_ ? statements_->find(name) : nullptr;
         if (own == nullptr || *own != statement) names.push_back(name);
     });
+    for (const auto& name : names)
+        drop_name(name);
+}
+
+// What SQL of the client's may name, and nothing that is another's.
+void ClientSession::bring_all_names() {
+    drop_others_names();
+    std::vector<std::string> names;
     if (statements_) {
         statements_->for_each([&](const std::string& name, const StatementRef& statement) {
             if (statement->from_sql) names.push_back(name);
@@ -174,15 +181,39 @@ void ClientSession::bring_all_names() {
         bring_name(name);
 }
 
+namespace {
+
+// See ClientSession::statement_scope().
+std::string_view in_scope(std::string_view scope, std::string_view name) {
+    const std::string key = std::string(1, '\0') + std::string(name) + '\0';
+    const auto at = scope.find(key);
+    if (at == std::string_view::npos) return {};
+    const auto value = scope.substr(at + key.size());
+    return value.substr(0, value.find('\0'));
+}
+
+// Names in a text of this scope mean the same, or are not there, in both.
+bool same_names(std::string_view a, std::string_view b) {
+    for (const char* setting : {"search_path", "role", "session_authorization"}) {
+        if (in_scope(a, setting) != in_scope(b, setting)) return false;
+    }
+    return true;
+}
+
+}  // namespace
+
 // pg_prepared_statements: the client's own statements under its own names, and no others.
 void ClientSession::show_own_names() {
     if (statements_ && statements_->size() > shown_limit) return;
     close_prepared_over(0);
-    bring_all_names();
+    drop_others_names();
     if (!statements_) return;
+    // What was prepared under another search_path may not be to be had under this one: it is left
+    // out, and does not fail the request.
     std::vector<std::string> names;
-    statements_->for_each([&](const std::string& name, const StatementRef&) {
-        names.push_back(name);
+    const auto scope = statement_scope();
+    statements_->for_each([&](const std::string& name, const StatementRef& statement) {
+        if (same_names(statement->scope, scope)) names.push_back(name);
     });
     for (const auto& name : names)
         bring_name(name);

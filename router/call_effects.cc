@@ -109,7 +109,11 @@ void add_call(Statement& statement, const weir_call& call, bool& reads_only) {
     const BuiltinFunction* builtin = catalog ? find_builtin_function(name) : nullptr;
     const FunctionEffect* effect = catalog ? find_function_effect(name) : nullptr;
     const bool known = builtin != nullptr || effect != nullptr;
-    if (known && schema.empty()) add_builtin(statement, builtin ? builtin->name : effect->name);
+    // Of what shows the session's state it matters which it is.
+    const bool shows_state = effect != nullptr && effect->reads_session_state;
+    if (known && (schema.empty() || shows_state)) {
+        add_builtin(statement, builtin ? builtin->name : effect->name);
+    }
     if (call.stored) {
         add_stored_call(statement, known, effect);
         return;
