@@ -23,6 +23,8 @@ public:
     void session_ended(std::uint64_t) override {}
 
     void ask_listener(proxy::ListenerRequest) override {}
+
+    void sessions_changed(const std::vector<router::NewSessions>&) override {}
 };
 
 // One worker that is driven by hand, one pool with one server, one client.

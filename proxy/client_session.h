@@ -141,6 +141,7 @@ private:
         // Those of which the tags say what becomes of LISTEN and UNLISTEN.
         std::vector<router::StatementPtr> followed;
         bool outdates_catalog = false;  // DDL
+        std::vector<router::NewSessions> new_sessions;
         // State that pins may be gone after it: DROP, DEALLOCATE, unlocking ...
         bool frees_state = false;
         // Names of statements prepared by SQL, or to be, that the group uses.
@@ -549,6 +550,7 @@ private:
         unit_with_end_ended();
     }
 
+    [[gnu::cold]] void tell_new_sessions();
     [[gnu::cold]] void keep_touched();
     [[gnu::cold]] void unit_with_end_ended();
     [[gnu::cold]] const protocol::Parameter* reset_to(std::string_view name) const;
@@ -654,8 +656,10 @@ private:
     std::uint64_t failed_epoch_ = 0;  // of a catalog that could not be read on this server
     std::vector<router::StatementPtr> unresolved_;     // see Plan
     std::unique_ptr<CatalogReading> reading_catalog_;  // sent, not yet settled
-    std::unique_ptr<StateInquiry> inquiry_;            // sent, not yet settled
-    std::unique_ptr<Listening> listening_;             // from its first LISTEN on
+    // Servers of these are to be renewed when the transaction has ended.
+    std::vector<router::NewSessions> new_sessions_;
+    std::unique_ptr<StateInquiry> inquiry_;  // sent, not yet settled
+    std::unique_ptr<Listening> listening_;   // from its first LISTEN on
     std::vector<NameChange> name_changes_;
     std::size_t names_settled_ = 0;
     // What the server is to have under names of SQL, sent and not answered; oldest first.

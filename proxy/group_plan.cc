@@ -320,7 +320,12 @@ const router::StatementPtr& ClientSession::plan_text(
     const auto& known = knowledge_of(text);
     ++plan.texts;
     plan.short_and_known = is_short(*known);
-    plan.deallocates |= known->is_single() && known->kind() == StatementKind::deallocate;
+    if (known->is_single() && known->kind() == StatementKind::deallocate) {
+        plan.deallocates = true;
+        // Another client's is none of its own: 26000.
+        const bool own = statements_ != nullptr && statements_->find(known->name) != nullptr;
+        if (!own && !known->deallocate_all) plan.change().names.push_back(known->name);
+    }
     const PinSet pins = known->pins.to_ullong();
     if ((pins & by_sql_names) == 0) {
         plan_effects(known, plan, pins);
@@ -371,6 +376,10 @@ void ClientSession::plan_effects(const router::StatementPtr& known, Plan& plan, 
     const bool uses_sequences = statement.reads_sequence_state || statement.may_advance_sequence;
     if (uses_sequences && statement.parsed && !named) plan.uses_sequences = known;
     if (statement.temp_search_path) temp_search_path_ = true;
+    if (!statement.new_sessions.empty()) {
+        auto& changed = plan.change().new_sessions;
+        changed.insert(changed.end(), statement.new_sessions.begin(), statement.new_sessions.end());
+    }
     // By a function or trigger of its own, too.
     plan.may_notify |= statement.may_notify || statement.may_write || !statement.functions.empty();
     if (statement.reads_session_state && statement.parsed) {

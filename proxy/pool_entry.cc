@@ -9,8 +9,21 @@ constexpr std::size_t accepted_limit = 1000;
 
 }  // namespace
 
-void WelcomeCache::learn(const Facts& welcome) {
+void WelcomeCache::outdate() {
     const std::lock_guard lock(mutex_);
+    outdated_ = true;
+    accepted_.clear();
+}
+
+bool WelcomeCache::is_outdated() const {
+    const std::lock_guard lock(mutex_);
+    return outdated_;
+}
+
+void WelcomeCache::learn(const Facts& welcome, bool current) {
+    const std::lock_guard lock(mutex_);
+    if (!current && facts_ != nullptr) return;
+    outdated_ = false;
     if (facts_ != nullptr && *facts_ == welcome) return;
     facts_ = std::make_shared<const Facts>(welcome);
     accepted_.clear();

@@ -44,8 +44,12 @@ class WelcomeCache {
 public:
     using Facts = std::vector<std::pair<std::string, std::string>>;
 
-    // From a fresh server; forgets what was accepted before if the server is another one now.
-    void learn(const Facts& welcome);
+    // The next client needs a server to know it.
+    void outdate();
+    bool is_outdated() const;
+    // From a server; forgets what was accepted before if the server is another one now. Not
+    // `current`: it was opened before the welcome became outdated.
+    void learn(const Facts& welcome, bool current = true);
     // ParameterStatus of a fresh session, or nullptr if no server was there yet.
     std::shared_ptr<const Facts> facts() const;
     // The parameters of a client with these settings, if PostgreSQL has accepted them before.
@@ -55,6 +59,7 @@ public:
 private:
     mutable std::mutex mutex_;
     std::shared_ptr<const Facts> facts_;
+    bool outdated_ = false;
     std::map<std::string, protocol::ParameterSetRef> accepted_;
 };
 

@@ -102,6 +102,7 @@ public:
     void cancel_query(pool::ServerRef server) override;
     void session_ended(std::uint64_t id) override;
     void ask_listener(ListenerRequest request) override;
+    void sessions_changed(const std::vector<router::NewSessions>& whose) override;
 
 private:
     struct Admission;

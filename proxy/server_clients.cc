@@ -228,6 +228,25 @@ void Server::ask_listener(ListenerRequest request) {
     notifications_.ask(std::move(request));
 }
 
+// Their servers are renewed between transactions, and the next client sees a new welcome.
+void Server::sessions_changed(const std::vector<router::NewSessions>& whose) {
+    asio::post(io_, [this, whose] {
+        for (const auto& [name, entry] : pools_.entries()) {
+            const auto* const database = conf::find_database(settings(), name.database);
+            const std::string_view dbname = database == nullptr
+                                                ? std::string_view(name.database)
+                                                : conf::server_dbname(*database, name.database);
+            const auto is_meant = [&, user = name.user](const router::NewSessions& sessions) {
+                return (sessions.role.empty() || sessions.role == user) &&
+                       (sessions.database.empty() || sessions.database == dbname);
+            };
+            if (std::none_of(whose.begin(), whose.end(), is_meant)) continue;
+            entry->pool.recycle();
+            entry->welcome.outdate();
+        }
+    });
+}
+
 void Server::cancel_query(pool::ServerRef server) {
     pools_.cancel_query(std::move(server));
 }

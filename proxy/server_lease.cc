@@ -84,6 +84,7 @@ void ClientSession::let_server_go() {
     const bool only_inquiry = only_inquiry_owed();
     server_doomed_ |= names_in_flight();
     if (std::exchange(outdates_catalog_, false)) catalog_state_.outdate();
+    if (!new_sessions_.empty()) tell_new_sessions();
     if (!unresolved_.empty()) resolve_for_leaving();
     auto& server = *std::exchange(server_, nullptr);
     for (const auto& name : injected_)

@@ -417,6 +417,7 @@ void ClientSession::request_finished() {
     }
     sequences_in_transaction_ = false;
     temp_search_path_ = false;
+    if (!new_sessions_.empty()) tell_new_sessions();
     if (server_listens() && hides_channels()) return;
     if (!session_mode()) {
         settle_run();

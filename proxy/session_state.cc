@@ -81,6 +81,9 @@ void ClientSession::note_changes(const Plan& plan, const Changes& changes) {
     for (const auto& setting : changes.settings)
         note_setting(setting, plan.ends_transaction);
     if (changes.outdates_catalog || !changes.unresolved.empty()) note_unresolved(changes);
+    new_sessions_.insert(
+        new_sessions_.end(), changes.new_sessions.begin(), changes.new_sessions.end()
+    );
     const auto unread = pin_bit(router::PinReason::set_setting);
     state_may_be_gone_ |= changes.frees_state || (pins_ & unread) != 0;
 }
@@ -180,10 +183,16 @@ void ClientSession::unit_with_end_ended() {
     if (unit_failed_ && !unit_committed_) {
         forget_rolled_back();
         outdates_catalog_ = false;
+        new_sessions_.clear();
     }
     rolled_back_in_part_ |= unit_failed_ && unit_committed_;
     touched_at_end_.clear();
     unit_failed_ = unit_committed_ = unit_may_commit_ = false;
+}
+
+// ALTER ROLE ... SET and the like, seen in a transaction that may have committed.
+void ClientSession::tell_new_sessions() {
+    worker_.observer().sessions_changed(std::exchange(new_sessions_, {}));
 }
 
 // The transaction was rolled back: what it has set is what it was before it.
@@ -284,7 +293,10 @@ void ClientSession::settle_reset(const std::string& name, const Resets& resets) 
     const bool held = !unit_failed_ || resets.answered;
     if (known != nullptr && known->reported) {
         // The server has told what it went to; the client is told what is its own.
-        if (held && started != nullptr) tell_parameter(started->name, started->value);
+        if (!held || started == nullptr) return;
+        tell_parameter(started->name, started->value);
+        // A server that is kept is brought to it, too.
+        if (known->value != started->value) server_->make_uncertain(name);
         return;
     }
     // Refused, or rolled back.

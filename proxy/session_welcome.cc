@@ -29,7 +29,7 @@ protocol::ParameterSetRef baseline(const WelcomeCache::Facts& welcome) {
 
 void ClientSession::prepare_welcome() {
     const auto facts = start_.entry->welcome.facts();
-    if (facts == nullptr) return;
+    if (facts == nullptr || start_.entry->welcome.is_outdated()) return;
     if (start_.settings.empty()) {
         parameters_ = baseline(*facts);
         return welcome_finished();
@@ -77,8 +77,9 @@ bool ClientSession::advance_welcome() {
             parameters_ = protocol::ParameterSet::with(parameters_, parameter);
         }
     }
-    start_.entry->welcome.learn(server_->identity().welcome);
-    start_.entry->welcome.accept(key_of(start_.settings), parameters_);
+    const bool current = server_->generation == pool_.generation();
+    start_.entry->welcome.learn(server_->identity().welcome, current);
+    if (current) start_.entry->welcome.accept(key_of(start_.settings), parameters_);
     if (!session_mode()) give_server_back();
     welcome_finished();
     return true;

@@ -13,6 +13,7 @@
 #include <atomic>
 #include <functional>
 #include <thread>
+#include <vector>
 
 namespace weir::proxy {
 
@@ -28,6 +29,9 @@ public:
     virtual void session_ended(std::uint64_t id) = 0;
     // To the listening connection of the session's pool. Answers come by Worker::hear.
     virtual void ask_listener(ListenerRequest request) = 0;
+    // Sessions of this role and database (both as PostgreSQL calls them; empty: any) that begin
+    // from now on are not what servers of before are.
+    virtual void sessions_changed(const std::vector<router::NewSessions>& whose) = 0;
 
 protected:
     ~SessionObserver() = default;

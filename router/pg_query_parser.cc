@@ -144,6 +144,16 @@ void copy_scopes(Statement& statement, const weir_tree& tree) {
         });
 }
 
+void copy_new_sessions(Statement& statement, const weir_tree& tree) {
+    for (int i = 0; i < tree.new_session_count; ++i) {
+        const weir_new_sessions& found = tree.new_sessions[i];
+        statement.new_sessions.push_back(
+            {found.role == nullptr ? "" : found.role,
+             found.database == nullptr ? "" : found.database}
+        );
+    }
+}
+
 // A DO block is a function that is called once: its body says what it does.
 void read_do(Statement& statement, const weir_do& block) {
     const auto body =
@@ -237,6 +247,7 @@ StatementPtr read_tree(const weir_tree& tree, std::string_view text) {
     copy_pins(*statement, tree);
     copy_settings(*statement, tree);
     copy_scopes(*statement, tree);
+    copy_new_sessions(*statement, tree);
     for (int i = 0; i < tree.call_count; ++i)
         add_call(*statement, tree.calls[i], reads_only);
     add_field_calls(*statement, tree, reads_only);

@@ -65,6 +65,21 @@ void weir_note_scope(struct weir_walk* walk, enum weir_kind kind, const char* na
     walk->scopes[tree->scope_count++] = scope;
 }
 
+void weir_note_new_sessions(struct weir_walk* walk, const char* role, const char* database) {
+    struct weir_tree* tree = walk->tree;
+    struct weir_new_sessions sessions = {role, database};
+
+    weir_note(walk, WEIR_CHANGES_NEW_SESSIONS);
+    walk->new_sessions = weir_grown(
+        walk->new_sessions,
+        tree->new_session_count,
+        &walk->new_session_capacity,
+        sizeof(struct weir_new_sessions)
+    );
+    tree->new_sessions = walk->new_sessions;
+    walk->new_sessions[tree->new_session_count++] = sessions;
+}
+
 void weir_note_relation_name(struct weir_walk* walk, const char* name) {
     struct weir_tree* tree = walk->tree;
 

@@ -191,6 +191,12 @@ struct weir_scope {
     const char* name;
 };
 
+/* Whose sessions begin otherwise after ALTER ROLE, ALTER DATABASE ...; NULL: all. */
+struct weir_new_sessions {
+    const char* role;
+    const char* database;
+};
+
 /* -1: not given. */
 struct weir_transaction_options {
     bool present;
@@ -220,6 +226,8 @@ struct weir_tree {
     int setting_count;
     const struct weir_scope* scopes;
     int scope_count;
+    const struct weir_new_sessions* new_sessions;
+    int new_session_count;
     const char* const* relations; /* names without schemas, as often as they are written */
     int relation_count;
     const char* const* operators; /* those that are not PostgreSQL's own, likewise */

@@ -681,28 +681,65 @@ static enum weir_kind walk_vacuum(struct weir_walk* walk, const VacuumStmt* stat
     return WEIR_VACUUM;
 }
 
+/* NULL for CURRENT_USER and the like: everybody's. */
+static const char* role_name(const RoleSpec* role) {
+    return role != NULL && role->roletype == ROLESPEC_CSTRING ? role->rolename : NULL;
+}
+
+static void note_roles(struct weir_walk* walk, const List* roles) {
+    ListCell* cell;
+
+    foreach (cell, roles)
+        weir_note_new_sessions(walk, role_name((RoleSpec*)lfirst(cell)), NULL);
+}
+
+static void note_databases(struct weir_walk* walk, const List* names) {
+    ListCell* cell;
+
+    foreach (cell, names)
+        weir_note_new_sessions(walk, NULL, strVal(lfirst(cell)));
+}
+
+static void walk_role_set(struct weir_walk* walk, const AlterRoleSetStmt* statement) {
+    weir_note_new_sessions(walk, role_name(statement->role), statement->database);
+}
+
+static void walk_rename(struct weir_walk* walk, const RenameStmt* statement) {
+    if (statement->renameType == OBJECT_ROLE)
+        weir_note_new_sessions(walk, statement->subname, NULL);
+    if (statement->renameType == OBJECT_DATABASE)
+        weir_note_new_sessions(walk, NULL, statement->subname);
+}
+
 /* Roles, databases, the whole cluster; what cannot share a transaction. */
 static enum weir_kind walk_cluster_statement(struct weir_walk* walk, Node* node) {
     weir_note(walk, WEIR_MAY_WRITE);
     switch (nodeTag(node)) {
         case T_AlterRoleStmt:
+            weir_note_new_sessions(walk, role_name(((AlterRoleStmt*)node)->role), NULL);
+            return WEIR_DDL;
         case T_AlterRoleSetStmt:
+            walk_role_set(walk, (AlterRoleSetStmt*)node);
+            return WEIR_DDL;
         case T_DropRoleStmt:
+            note_roles(walk, ((DropRoleStmt*)node)->roles);
+            return WEIR_DDL;
         case T_GrantRoleStmt:
+            /* Members have it, or not, in sessions that there are as well. */
+            return WEIR_DDL;
         case T_AlterDatabaseSetStmt:
-            weir_note(walk, WEIR_CHANGES_NEW_SESSIONS);
+            weir_note_new_sessions(walk, NULL, ((AlterDatabaseSetStmt*)node)->dbname);
             return WEIR_DDL;
         case T_AlterDatabaseStmt:
-            weir_note(walk, WEIR_CHANGES_NEW_SESSIONS | WEIR_NOT_IN_PIPELINE);
+            weir_note_new_sessions(walk, NULL, ((AlterDatabaseStmt*)node)->dbname);
+            weir_note(walk, WEIR_NOT_IN_PIPELINE);
             return WEIR_DDL;
         case T_GrantStmt:
             if (((GrantStmt*)node)->objtype == OBJECT_DATABASE)
-                weir_note(walk, WEIR_CHANGES_NEW_SESSIONS);
+                note_databases(walk, ((GrantStmt*)node)->objects);
             return WEIR_DDL;
         case T_RenameStmt:
-            if (((RenameStmt*)node)->renameType == OBJECT_ROLE ||
-                ((RenameStmt*)node)->renameType == OBJECT_DATABASE)
-                weir_note(walk, WEIR_CHANGES_NEW_SESSIONS);
+            walk_rename(walk, (RenameStmt*)node);
             return WEIR_DDL;
         case T_CreatedbStmt:
         case T_DropdbStmt:

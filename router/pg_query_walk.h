@@ -45,6 +45,8 @@ struct weir_walk {
     int setting_capacity;
     struct weir_scope* scopes;
     int scope_capacity;
+    struct weir_new_sessions* new_sessions;
+    int new_session_capacity;
     const char** relations;
     int relation_capacity;
     const char** operators;
@@ -111,6 +113,8 @@ void weir_note_equality(struct weir_walk* walk);
  */
 void weir_walk_with(struct weir_walk* walk, const WithClause* with);
 void weir_note_scope(struct weir_walk* walk, enum weir_kind kind, const char* name);
+/* Sessions of this role and database begin otherwise from now on; NULL: of all. */
+void weir_note_new_sessions(struct weir_walk* walk, const char* role, const char* database);
 /* A relation that the statement reads or writes, whose triggers, rules and defaults may run. */
 void weir_note_relation_name(struct weir_walk* walk, const char* name);
 bool weir_is_temp_schema(const char* schema);

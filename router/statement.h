@@ -146,6 +146,14 @@ struct ScopeChange {
     bool operator==(const ScopeChange&) const = default;
 };
 
+// Whose sessions begin otherwise after ALTER ROLE, ALTER DATABASE and the like. Empty: all.
+struct NewSessions {
+    std::string role;
+    std::string database;
+
+    bool operator==(const NewSessions&) const = default;
+};
+
 // Options of BEGIN, START TRANSACTION, SET TRANSACTION, SET SESSION CHARACTERISTICS; and CHAIN.
 struct TransactionOptions {
     std::optional<Isolation> isolation;
@@ -168,6 +176,8 @@ struct Statement {
     std::vector<SettingChange> settings;  // in order of appearance
 
     std::vector<ScopeChange> scopes;  // in order of appearance
+
+    std::vector<NewSessions> new_sessions;  // see changes_new_sessions
 
     // Options of the first BEGIN/SET TRANSACTION/COMMIT ... in the text that has any place for
     // them. Without options it is there and empty for BEGIN, COMMIT and ROLLBACK.

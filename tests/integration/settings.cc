@@ -208,3 +208,40 @@ TEST_CASE("a SET in a pipeline that fails does not hold" * ours_only()) {
     CHECK(first_value(two.simple("show statement_timeout")) == "0");
     CHECK(first_value(one.simple("show statement_timeout")) == "8s");
 }
+
+TEST_CASE("ALTER ROLE ... SET holds for who comes after it" * ours_only()) {
+    const Fixture fixture{2};
+    Pg direct = fixture.database.connect();
+    const std::string role = role_trust;
+    const auto reset = [&] {
+        direct.exec(
+            "alter role " + role + " in database " + fixture.database.name() + " reset all"
+        );
+    };
+    reset();
+    Pg client = fixture.connect();
+    const std::string before = client.value("show work_mem");
+    const std::string zone = client.value("show timezone");
+    Pg admin = fixture.connect();
+    // Whoever is what: only a superuser may do it for others.
+    const Result altered = admin.try_exec(
+        "alter role " + role + " in database " + fixture.database.name() +
+        " set timezone = 'Asia/Tokyo'"
+    );
+    REQUIRE(altered.sqlstate().empty());
+    wait_until("the servers are renewed", [&] {
+        Pg next = fixture.connect();
+        return next.value("show timezone") == "Asia/Tokyo";
+    });
+    Pg next = fixture.connect();
+    CHECK(next.parameter_status("TimeZone") == "Asia/Tokyo");
+    // What was reported to a session stays what it was, as on a direct connection.
+    CHECK(client.value("show timezone") == zone);
+    admin.exec("begin");
+    admin.exec(
+        "alter role " + role + " in database " + fixture.database.name() + " set work_mem = '9MB'"
+    );
+    admin.exec("rollback");
+    CHECK(fixture.connect().value("show work_mem") == before);
+    reset();
+}

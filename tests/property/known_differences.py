@@ -55,9 +55,10 @@ def forgive_sequence_state(direct, proxied):
 def forgive_healed_statement(step, direct, proxied):
     """A statement whose result type has changed is prepared anew where PostgreSQL says 0A000."""
     expected, seen = direct["results"], proxied["results"]
-    if (step.kind == "ddl_result_type" and len(expected) == len(seen) == 1
+    described = bool(seen) and seen[0][0] == "COMMAND_OK" and proxied["transaction"] == "IDLE"
+    if ((step.kind == "ddl_result_type" or described) and len(expected) == len(seen) == 1
             and expected[0][0] in ERRORS and expected[0][1].get("SQLSTATE") == b"0A000"
-            and seen[0][0] == "TUPLES_OK"):
+            and seen[0][0] in ("TUPLES_OK", "COMMAND_OK")):
         COUNTS["a statement prepared anew instead of 0A000"] += 1
         proxied["results"] = expected
 

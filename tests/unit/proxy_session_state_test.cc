@@ -299,6 +299,32 @@ TEST_CASE("State: what was set while pinned is asked for before a RESET is made 
     script.play();
 }
 
+TEST_CASE("State: servers are renewed after ALTER ROLE, unless it was rolled back") {
+    SessionScript script;
+    const std::string alter = "alter role bob in database d set work_mem = 1";
+    const auto done = be::complete("ALTER ROLE");
+    SUBCASE("it has committed") {
+        script.client_sends(fe::query(alter))
+            .server_receives(fe::query(alter))
+            .server_replies(done, be::ready())
+            .client_receives(done, be::ready())
+            .check("of this role", [](ScriptWorld& world) {
+                return world.sessions_were_changed ==
+                       std::vector<router::NewSessions>{{"bob", "d"}};
+            });
+    }
+    SUBCASE("it was rolled back") {
+        script.client_sends(fe::query("begin; " + alter + "; rollback"))
+            .server_receives(fe::query("begin; " + alter + "; rollback"))
+            .server_replies(be::complete("BEGIN"), done, be::complete("ROLLBACK"), be::ready())
+            .client_receives(be::complete("BEGIN"), done, be::complete("ROLLBACK"), be::ready())
+            .check("of nobody", [](ScriptWorld& world) {
+                return world.sessions_were_changed.empty();
+            });
+    }
+    script.play();
+}
+
 TEST_CASE("State: a question that is refused keeps the server, and is put again later") {
     SessionScript script;
     script.client_sends(fe::query("set statement_timeout = 1"))

@@ -73,6 +73,11 @@ public:
         listener_asked.push_back(std::move(request));
     }
 
+    void sessions_changed(const std::vector<router::NewSessions>& whose) override {
+        sessions_were_changed.insert(sessions_were_changed.end(), whose.begin(), whose.end());
+    }
+
+    std::vector<router::NewSessions> sessions_were_changed;
     const ScriptOptions& options;
     std::shared_ptr<pool::MemoryNetwork> network = std::make_shared<pool::MemoryNetwork>();
     pool::MemoryBackend* backend = nullptr;
