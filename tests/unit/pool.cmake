@@ -9,6 +9,15 @@ weir_unit_test(pool
     support/certificates.cc
 )
 
+# What decides about hosts: plain values, no sockets; a program of its own, since it builds fast.
+weir_unit_test(pool_topology
+    pool_cluster_policy_test.cc
+    pool_consistency_test.cc
+    pool_lag_tracker_test.cc
+    pool_replica_choice_test.cc
+    pool_timeline_file_test.cc
+)
+
 # Logins to a real PostgreSQL.
 if(WEIR_INTEGRATION_TESTS AND NOT WEIR_FUZZ)
     add_executable(test_server_login pool_server_login_cluster_test.cc)
