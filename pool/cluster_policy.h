@@ -66,7 +66,8 @@ public:
 
     const ClusterSettings& settings() const { return settings_; }
 
-    const LagTracker& lag_tracker() const { return lags_; }
+    // Some host may become primary, or is one by its configured role.
+    bool expects_primary() const { return !only_replicas(); }
 
     // --- an operator's words; each takes effect with the next evaluate() ---
     void fence(std::size_t host);

@@ -60,7 +60,8 @@ HostMonitor::HostMonitor(
       options_(options),
       observer_(std::move(observer)),
       timer_(io),
-      random_(std::random_device()()) {}
+      random_(std::random_device()()),
+      interval_(options.interval) {}
 
 void HostMonitor::configure(ServerTarget target, ServerCredentials credentials) {
     target_ = std::move(target);
@@ -91,8 +92,8 @@ void HostMonitor::check_now() {
     if (idling_) stream_->set_deadline(Clock::now());
 }
 
-void HostMonitor::set_urgent(bool urgent) {
-    if (std::exchange(urgent_, urgent) == urgent) return;
+void HostMonitor::set_interval(MonitorOptions::Milliseconds interval) {
+    if (std::exchange(interval_, interval) == interval) return;
     if (idling_) stream_->set_deadline(next_check());
 }
 
@@ -135,7 +136,7 @@ asio::awaitable<void> HostMonitor::pause() {
 
 SteadyTime HostMonitor::next_check() const {
     if (wanted_) return Clock::now();
-    return last_check_ + (urgent_ ? options_.urgent_interval : options_.interval);
+    return last_check_ + interval_;
 }
 
 // Until the connection is lost: why.

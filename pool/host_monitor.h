@@ -21,7 +21,8 @@ struct MonitorOptions {
     using Milliseconds = std::chrono::milliseconds;
 
     Milliseconds interval{100};        // from the start of a check to that of the next
-    Milliseconds urgent_interval{5};   // while set_urgent(true)
+    Milliseconds urgent_interval{5};   // while somebody waits for a replica
+    Milliseconds hold_interval{50};    // while there is no primary
     Milliseconds check_timeout{1000};  // of one check
     Milliseconds login_timeout{3000};
     Milliseconds first_pause{50};  // after a failed login; doubled each time, with jitter
@@ -55,8 +56,9 @@ public:
     // A check that starts after this call, as soon as the one under way has ended. Does not shorten
     // the pause after a failed login.
     void check_now();
-    // The short interval, with brief checks between the full ones.
-    void set_urgent(bool urgent);
+    // From the start of a check to that of the next; with brief checks between the full ones if it
+    // is shorter than options.interval.
+    void set_interval(MonitorOptions::Milliseconds interval);
 
     std::uint64_t checks() const { return checks_; }
 
@@ -96,7 +98,7 @@ private:
     bool idling_ = false;                 // nothing is asked at this time
 
     bool wanted_ = false;  // check_now() came while a check was under way
-    bool urgent_ = false;
+    MonitorOptions::Milliseconds interval_;
     unsigned failed_logins_ = 0;  // in a row
     std::uint64_t checks_ = 0;
     std::uint64_t logins_ = 0;

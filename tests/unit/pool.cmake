@@ -1,6 +1,7 @@
 # Unit tests of pool/.
 weir_unit_test(pool
     pool_event_loop_test.cc
+    pool_host_monitor_test.cc
     pool_server_login_test.cc
     pool_server_pool_rotate_test.cc
     pool_server_pool_storm_test.cc
@@ -25,4 +26,10 @@ if(WEIR_INTEGRATION_TESTS AND NOT WEIR_FUZZ)
         PRIVATE weir_pool weir_test_support weir_test_main weir_warnings)
     add_test(NAME integration.server_login COMMAND test_server_login)
     set_tests_properties(integration.server_login PROPERTIES LABELS integration TIMEOUT 300)
+
+    add_executable(test_host_monitor pool_host_monitor_cluster_test.cc)
+    target_link_libraries(test_host_monitor
+        PRIVATE weir_pool weir_test_support weir_test_main weir_warnings)
+    add_test(NAME integration.host_monitor COMMAND test_host_monitor)
+    set_tests_properties(integration.host_monitor PROPERTIES LABELS integration TIMEOUT 600)
 endif()
