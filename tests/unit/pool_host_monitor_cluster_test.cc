@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <thread>
 
 using namespace weir;
@@ -53,7 +54,7 @@ public:
         };
         observer.published = [this](const pool::TopologyRef& now) {
             topology = now;
-            if (now->primary() == awaited && taken_over == pool::SteadyTime()) {
+            if (awaited && now->primary() == awaited && taken_over == pool::SteadyTime()) {
                 taken_over = pool::Clock::now();
             }
         };
@@ -141,12 +142,14 @@ TEST_CASE("Monitor, PostgreSQL 15: roles, positions and lag, as an ordinary user
     pool::SessionToken session;
     session.wrote(pool::Clock::now());
     watched.monitor->request_sample();
+    auto wait = std::make_unique<pool::ClusterMonitor::Wait>(watched.monitor);
     const auto started = pool::Clock::now();
     REQUIRE(watched.run_until([&] {
         return session.need(watched.monitor->samples()) &&
                pool::has_replayed(*watched.topology, 1, *session.need(watched.monitor->samples()));
     }));
     MESSAGE("readable on a replica after us: " << (pool::Clock::now() - started) / 1us);
+    wait.reset();
     CHECK(two.admin().value("select count(*) from marker") != "0");
 
     SUBCASE("replay is paused: traffic leaves at max_lag, and returns") {
@@ -232,6 +235,8 @@ TEST_CASE("Monitor, PostgreSQL 15: a promotion is followed, compared with a poll
         Replica replica(primary(), first_port, "replica");
         Watched watched({primary().port(), first_port});
         REQUIRE(watched.all_healthy());
+        // A check has just ended: begin anywhere between two.
+        watched.run_for(std::chrono::milliseconds(round * 37 % 100));
         watched.awaited = 1;
         std::atomic<bool> promoted{false};
         pool::SteadyTime recovery_ended{};
