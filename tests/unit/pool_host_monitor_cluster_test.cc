@@ -100,6 +100,8 @@ public:
 };
 
 void write_row() {
+    // Else the WAL writer may take 200 ms before a replica gets anything.
+    primary().admin().exec("set synchronous_commit = on");
     primary().admin().exec("create table if not exists marker (at timestamptz)");
     primary().admin().exec("insert into marker values (clock_timestamp())");
 }
