@@ -101,6 +101,8 @@ void ClusterMonitor::evaluate() {
 void ClusterMonitor::take_commit_sample(std::size_t host, const HostSample& sample) {
     // Of the primary as it is judged now, with this very sample: an old one's counts for nothing.
     if (policy_.topology().primary() != host || !sample.insert_lsn.known()) return;
+    // Under way since before the last one of another primary.
+    if (sample.started < samples_.newest_started()) return;
     const Lsn lsn = reachable(sample.insert_lsn, sample.wal_segment_size);
     samples_.add({sample.started, lsn, sample.timeline});
 }

@@ -24,7 +24,8 @@ struct MonitorOptions {
     Milliseconds urgent_interval{5};   // while somebody waits for a replica
     Milliseconds hold_interval{50};    // while there is no primary
     Milliseconds check_timeout{1000};  // of one check
-    Milliseconds login_timeout{3000};
+    // Of one login. A host that vanishes from the network is down after one check and two logins.
+    Milliseconds login_timeout{2000};
     Milliseconds first_pause{50};  // after a failed login; doubled each time, with jitter
     Milliseconds longest_pause{1000};
     Milliseconds retry_abilities{60000};  // until it is asked again what the server has
