@@ -32,11 +32,23 @@ ControlStream::ControlStream(
     : transport_(std::move(transport)),
       waiter_(std::make_shared<Waiter>(executor, transport_.descriptor())) {
     waiter_->timer.expires_at(deadline);
+    arm();
+}
+
+void ControlStream::set_deadline(Clock::time_point deadline) {
+    waiter_->expired = false;
+    waiter_->timer.expires_at(deadline);
+    arm();
+}
+
+void ControlStream::arm() {
     // The timer may outlive this stream; what it touches must not.
     waiter_->timer.async_wait([weak = std::weak_ptr(waiter_
                                )](const boost::system::error_code& canceled) {
         const auto waiter = weak.lock();
         if (canceled || !waiter) return;
+        // Meant for a deadline that has been replaced since it was queued.
+        if (Clock::now() < waiter->timer.expiry()) return;
         waiter->expired = true;
         boost::system::error_code ignored;
         waiter->descriptor.cancel(ignored);

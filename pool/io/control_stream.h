@@ -53,6 +53,10 @@ public:
 
     bool timed_out() const;
 
+    // From now on `deadline` holds instead, as if the one before had never been. Also while an
+    // operation waits.
+    void set_deadline(Clock::time_point deadline);
+
     // The peer has closed its side; nothing more will come.
     bool at_end() const { return at_end_; }
 
@@ -76,6 +80,7 @@ public:
 private:
     struct Waiter;
 
+    void arm();
     asio::awaitable<protocol::Result<void>> wait_for(IoStatus status);
     protocol::Error failure(const IoResult& result);
 
