@@ -27,7 +27,6 @@ enum class Kind {
     secret,
     list,    // texts; in one text: separated by commas
     choice,  // one of Rule::choices
-    hosts,   // of a cluster: a list of "host:port", or of tables in a TOML file
 };
 
 struct Rule {
@@ -55,8 +54,7 @@ using Value = std::variant<
     std::string,
     Secret,
     std::vector<std::string>,
-    Choice,
-    std::vector<HostSettings>>;
+    Choice>;
 
 // A value, or what is wrong with the input: "is not a number; allowed: 0 to 3".
 template <class T>
