@@ -33,3 +33,6 @@ if(WEIR_INTEGRATION_TESTS AND NOT WEIR_FUZZ)
     add_test(NAME integration.host_monitor COMMAND test_host_monitor)
     set_tests_properties(integration.host_monitor PROPERTIES LABELS integration TIMEOUT 600)
 endif()
+
+# Its words are those of pool_server_login_test.cc.
+set_source_files_properties(pool_host_monitor_test.cc PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)

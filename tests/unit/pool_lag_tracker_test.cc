@@ -9,7 +9,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-SteadyTime at(std::chrono::milliseconds since) {
+SteadyTime moment(std::chrono::milliseconds since) {
     return SteadyTime(std::chrono::hours(1)) + since;
 }
 
@@ -67,71 +67,72 @@ TEST_CASE("Lsn: an insert LSN behind a page's or a segment's header is lowered t
 
 TEST_CASE("LagTracker: without a sample, or without a replay LSN, nothing is known") {
     LagTracker lags;
-    CHECK(lags.lag_of(lsn(100), at(0ms), at(0ms)) == Lag{});
-    lags.primary_was_at(at(0ms), lsn(100));
-    CHECK(lags.lag_of(Lsn(), at(0ms), at(0ms)) == Lag{});
-    lags.primary_was_at(at(0ms), Lsn());
-    CHECK(lags.lag_of(lsn(100), at(0ms), at(0ms)) == Lag{0, 0ms, false});
+    CHECK(lags.lag_of(lsn(100), moment(0ms), moment(0ms)) == Lag{});
+    lags.primary_was_at(moment(0ms), lsn(100));
+    CHECK(lags.lag_of(Lsn(), moment(0ms), moment(0ms)) == Lag{});
+    lags.primary_was_at(moment(0ms), Lsn());
+    CHECK(lags.lag_of(lsn(100), moment(0ms), moment(0ms)) == Lag{0, 0ms, false});
 }
 
 TEST_CASE("LagTracker: an idle primary's replicas have no lag, however long it is idle") {
     LagTracker lags;
     for (int i = 0; i < 36000; ++i)
-        lags.primary_was_at(at(i * 100ms), *parse_lsn("0/4000028"));
+        lags.primary_was_at(moment(i * 100ms), *parse_lsn("0/4000028"));
     CHECK(lags.size() == 1);
-    CHECK(lags.lag_of(*parse_lsn("0/4000000"), at(3600s), at(3600s)) == Lag{0, 0ms, false});
+    CHECK(lags.lag_of(*parse_lsn("0/4000000"), moment(3600s), moment(3600s)) == Lag{0, 0ms, false});
 }
 
 TEST_CASE("LagTracker: a disconnected or paused replica's lag grows with the clock") {
     LagTracker lags;
     for (int i = 0; i <= 100; ++i)
-        lags.primary_was_at(at(i * 100ms), lsn(1000 + static_cast<std::uint64_t>(i) * 100));
+        lags.primary_was_at(moment(i * 100ms), lsn(1000 + static_cast<std::uint64_t>(i) * 100));
     // It stopped at what the primary had at 2 s.
     const Lsn stopped = lsn(1000 + 20 * 100);
-    CHECK(lags.lag_of(stopped, at(10s), at(10s)) == Lag{8000, 8000ms, false});
-    CHECK(lags.lag_of(stopped, at(10100ms), at(10100ms)).time == 8100ms);
+    CHECK(lags.lag_of(stopped, moment(10s), moment(10s)) == Lag{8000, 8000ms, false});
+    CHECK(lags.lag_of(stopped, moment(10100ms), moment(10100ms)).time == 8100ms);
     // Between two samples the LSN is taken to have risen evenly.
-    CHECK(lags.lag_of(lsn(stopped.value + 50), at(10s), at(10s)).time == 7950ms);
+    CHECK(lags.lag_of(lsn(stopped.value + 50), moment(10s), moment(10s)).time == 7950ms);
     // Behind everything that is remembered: at least so much.
-    CHECK(lags.lag_of(lsn(999), at(10s), at(10s)) == Lag{10001, 10000ms, true});
+    CHECK(lags.lag_of(lsn(999), moment(10s), moment(10s)) == Lag{10001, 10000ms, true});
 }
 
 TEST_CASE("LagTracker: the primary goes on after an idle time: lag counts from then") {
     LagTracker lags;
-    lags.primary_was_at(at(0s), lsn(1000));
+    lags.primary_was_at(moment(0s), lsn(1000));
     for (int i = 1; i <= 600; ++i)
-        lags.primary_was_at(at(i * 100ms), lsn(1000));
-    lags.primary_was_at(at(60100ms), lsn(2000));
-    CHECK(lags.lag_of(lsn(1000), at(60200ms), at(60200ms)).time == 200ms);
+        lags.primary_was_at(moment(i * 100ms), lsn(1000));
+    lags.primary_was_at(moment(60100ms), lsn(2000));
+    CHECK(lags.lag_of(lsn(1000), moment(60200ms), moment(60200ms)).time == 200ms);
 }
 
 TEST_CASE("LagTracker: a primary that is silent makes even a caught-up replica's lag grow") {
     LagTracker lags;
-    lags.primary_was_at(at(0s), lsn(1000));
-    CHECK(lags.lag_of(lsn(1000), at(1400ms), at(1400ms)).time == 0ms);
-    CHECK(lags.lag_of(lsn(1000), at(5s), at(5s)).time == 5s);
-    CHECK(lags.lag_of(lsn(1000), at(5s), at(5s)).bytes == 0);
+    lags.primary_was_at(moment(0s), lsn(1000));
+    CHECK(lags.lag_of(lsn(1000), moment(1400ms), moment(1400ms)).time == 0ms);
+    CHECK(lags.lag_of(lsn(1000), moment(5s), moment(5s)).time == 5s);
+    CHECK(lags.lag_of(lsn(1000), moment(5s), moment(5s)).bytes == 0);
     // And an old look at the replica counts in full.
-    lags.primary_was_at(at(5s), lsn(1000));
-    CHECK(lags.lag_of(lsn(1000), at(1s), at(5s)).time == 4s);
+    lags.primary_was_at(moment(5s), lsn(1000));
+    CHECK(lags.lag_of(lsn(1000), moment(1s), moment(5s)).time == 4s);
 }
 
 TEST_CASE("LagTracker: a replica seen before the newest sample has no negative lag") {
     LagTracker lags;
-    lags.primary_was_at(at(0ms), lsn(1000));
-    lags.primary_was_at(at(100ms), lsn(2000));
-    CHECK(lags.lag_of(lsn(1900), at(50ms), at(100ms)).time == 0ms);
-    CHECK(lags.lag_of(lsn(3000), at(50ms), at(100ms)) == Lag{0, 0ms, false});
+    lags.primary_was_at(moment(0ms), lsn(1000));
+    lags.primary_was_at(moment(100ms), lsn(2000));
+    CHECK(lags.lag_of(lsn(1900), moment(50ms), moment(100ms)).time == 0ms);
+    CHECK(lags.lag_of(lsn(3000), moment(50ms), moment(100ms)) == Lag{0, 0ms, false});
 }
 
 TEST_CASE("LagTracker: samples every 5 ms keep the resolution and the memory") {
     LagTracker lags;
     for (int i = 0; i <= 20000; ++i)
-        lags.primary_was_at(at(i * 5ms), lsn(1000 + static_cast<std::uint64_t>(i)));
+        lags.primary_was_at(moment(i * 5ms), lsn(1000 + static_cast<std::uint64_t>(i)));
     CHECK(lags.size() <= 512);
     for (const int behind : {100, 200, 1000, 5000}) {
-        const auto lag =
-            lags.lag_of(lsn(1000 + 20000 - static_cast<unsigned>(behind)), at(100s), at(100s));
+        const auto lag = lags.lag_of(
+            lsn(1000 + 20000 - static_cast<unsigned>(behind)), moment(100s), moment(100s)
+        );
         CHECK(std::abs(lag.time->count() - behind * 5) <= 100);
     }
 }
@@ -145,13 +146,13 @@ TEST_CASE("LagTracker: a lag of hours is still known to a few percent") {
     for (int i = 0; i <= samples; ++i) {
         position += i % 977 < 100 ? 5000 : 1;
         positions.push_back(position);
-        lags.primary_was_at(at(i * 100ms), lsn(position));
+        lags.primary_was_at(moment(i * 100ms), lsn(position));
     }
     CHECK(lags.size() <= 512);
     for (const int seconds : {1, 60, 600, 3600, 14400}) {
         const auto index = static_cast<std::size_t>(samples - seconds * 10);
         const auto lag =
-            lags.lag_of(lsn(positions[index]), at(samples * 100ms), at(samples * 100ms));
+            lags.lag_of(lsn(positions[index]), moment(samples * 100ms), moment(samples * 100ms));
         CAPTURE(seconds);
         CHECK_FALSE(lag.at_least);
         CHECK(std::abs(lag.time->count() - seconds * 1000) <= std::max(100, seconds * 50));
@@ -161,15 +162,15 @@ TEST_CASE("LagTracker: a lag of hours is still known to a few percent") {
 TEST_CASE("LagTracker: what an old primary, or a crashed one, had beyond is forgotten") {
     LagTracker lags;
     for (int i = 0; i <= 10; ++i)
-        lags.primary_was_at(at(i * 100ms), lsn(1000 + static_cast<std::uint64_t>(i) * 100));
+        lags.primary_was_at(moment(i * 100ms), lsn(1000 + static_cast<std::uint64_t>(i) * 100));
     lags.primary_changed(lsn(1500));
     CHECK(lags.newest() == lsn(1500));
-    CHECK(lags.lag_of(lsn(1500), at(1s), at(1s)).bytes == 0);
+    CHECK(lags.lag_of(lsn(1500), moment(1s), moment(1s)).bytes == 0);
     // A restart after a crash on the same timeline.
-    lags.primary_was_at(at(1100ms), lsn(1450));
+    lags.primary_was_at(moment(1100ms), lsn(1450));
     CHECK(lags.newest() == lsn(1450));
-    CHECK(lags.lag_of(lsn(1400), at(1200ms), at(1200ms)).time == 800ms);
+    CHECK(lags.lag_of(lsn(1400), moment(1200ms), moment(1200ms)).time == 800ms);
     // An answer from before is no news.
-    lags.primary_was_at(at(1000ms), lsn(9000));
+    lags.primary_was_at(moment(1000ms), lsn(9000));
     CHECK(lags.newest() == lsn(1450));
 }

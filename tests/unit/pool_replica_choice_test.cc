@@ -12,9 +12,9 @@ using namespace std::chrono_literals;
 namespace {
 
 // A primary at index 0 and replicas behind it, all healthy for long.
-class Bench {
+class ChoiceBench {
 public:
-    explicit Bench(std::size_t replicas) : loads(replicas + 1) {
+    explicit ChoiceBench(std::size_t replicas) : loads(replicas + 1) {
         topology.timeline = 1;
         topology.primaries = {0};
         topology.hosts.resize(replicas + 1);
@@ -57,7 +57,7 @@ bool near(double value, double expected, double tolerance = 0.02) {
 }  // namespace
 
 TEST_CASE("choose_for_read: idle replicas share by weight, the primary takes none") {
-    Bench bench(3);
+    ChoiceBench bench(3);
     bench.topology.hosts[1].weight = 100;
     bench.topology.hosts[2].weight = 200;
     bench.topology.hosts[3].weight = 700;
@@ -71,7 +71,7 @@ TEST_CASE("choose_for_read: idle replicas share by weight, the primary takes non
 }
 
 TEST_CASE("choose_for_read: latencies that are nearly the same are the same") {
-    Bench bench(2);
+    ChoiceBench bench(2);
     bench.loads[1].began();
     bench.loads[1].ended(100us);
     bench.loads[2].began();
@@ -80,7 +80,7 @@ TEST_CASE("choose_for_read: latencies that are nearly the same are the same") {
 }
 
 TEST_CASE("choose_for_read: a slow replica gets a trickle, so that it is seen to recover") {
-    Bench bench(2);
+    ChoiceBench bench(2);
     bench.loads[1].began();
     bench.loads[1].ended(100us);
     bench.loads[2].began();
@@ -90,7 +90,7 @@ TEST_CASE("choose_for_read: a slow replica gets a trickle, so that it is seen to
 }
 
 TEST_CASE("choose_for_read: outstanding work evens out, by weight") {
-    Bench bench(3);
+    ChoiceBench bench(3);
     bench.topology.hosts[3].weight = 200;
     // 400 clients, none of whom is served.
     for (int i = 0; i < 400; ++i)
@@ -101,7 +101,7 @@ TEST_CASE("choose_for_read: outstanding work evens out, by weight") {
 }
 
 TEST_CASE("choose_for_read: a stuck replica is avoided while the others are not") {
-    Bench bench(3);
+    ChoiceBench bench(3);
     for (int i = 0; i < 50; ++i)
         bench.loads[2].began();
     const auto shares = bench.shares();
@@ -110,7 +110,7 @@ TEST_CASE("choose_for_read: a stuck replica is avoided while the others are not"
 }
 
 TEST_CASE("choose_for_read: lag is a falling weight, the limit is in the state") {
-    Bench bench(2);
+    ChoiceBench bench(2);
     bench.policy.max_lag = 1000ms;
     bench.topology.hosts[2].lag.time = 500ms;
     CHECK(near(bench.shares()[2], 1.0 / 3));
@@ -131,7 +131,7 @@ TEST_CASE("choose_for_read: lag is a falling weight, the limit is in the state")
 }
 
 TEST_CASE("choose_for_read: a replica that came back starts slowly") {
-    Bench bench(2);
+    ChoiceBench bench(2);
     bench.topology.hosts[2].healthy_since = bench.now;
     CHECK(near(bench.shares()[2], 0.05 / 1.05));
     bench.now += 5s;
@@ -141,7 +141,7 @@ TEST_CASE("choose_for_read: a replica that came back starts slowly") {
 }
 
 TEST_CASE("choose_for_read: the own zone first, others only if it has none") {
-    Bench bench(3);
+    ChoiceBench bench(3);
     bench.topology.hosts[1].zone = "here";
     bench.topology.hosts[2].zone = "there";
     bench.policy.zone = "here";
@@ -158,7 +158,7 @@ TEST_CASE("choose_for_read: the own zone first, others only if it has none") {
 }
 
 TEST_CASE("choose_for_read: what a read needs") {
-    Bench bench(2);
+    ChoiceBench bench(2);
     bench.topology.hosts[1].replay_lsn = Lsn{400};
     auto choice = bench.choose(LsnToken{Lsn{500}, 1});
     CHECK(choice.host == 2);
@@ -175,7 +175,7 @@ TEST_CASE("choose_for_read: what a read needs") {
 }
 
 TEST_CASE("choose_for_read: primary_reads") {
-    Bench bench(2);
+    ChoiceBench bench(2);
     for (const auto state :
          {HostState::lagging, HostState::down, HostState::draining, HostState::fenced}) {
         bench.topology.hosts[1].state = state;
@@ -198,7 +198,7 @@ TEST_CASE("choose_for_read: primary_reads") {
 }
 
 TEST_CASE("choose_for_read: primary_reads = always, with a weight of its own") {
-    Bench bench(2);
+    ChoiceBench bench(2);
     bench.policy.primary_reads = PrimaryReads::always;
     CHECK(near(bench.shares()[0], 1.0 / 3));
     bench.policy.primary_weight = 50;
@@ -214,8 +214,8 @@ TEST_CASE("choose_for_read: primary_reads = always, with a weight of its own") {
 }
 
 TEST_CASE("choose_for_read: the same seed makes the same choices") {
-    Bench one(5);
-    Bench other(5);
+    ChoiceBench one(5);
+    ChoiceBench other(5);
     for (int i = 0; i < 100; ++i)
         CHECK(one.choose().host == other.choose().host);
 }
