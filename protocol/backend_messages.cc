@@ -49,6 +49,7 @@ Error ErrorResponse::to_error() const {
     error.message = message.empty() ? "server sent an error without a message" : message;
     error.detail = detail;
     error.hint = hint;
+    error.position = position;
     error.severity = severity == "ERROR" ? Severity::error : Severity::fatal;
     return error;
 }
@@ -81,6 +82,9 @@ Result<ErrorResponse> parse_error_response(Bytes body) {
                 break;
             case 'R':
                 response.routine = value;
+                break;
+            case 'P':
+                response.position = value;
                 break;
             case 'F':
                 response.file = value;

@@ -22,9 +22,10 @@ struct ErrorResponse {
     std::string_view message;
     std::string_view detail;
     std::string_view hint;
-    std::string_view file;     // of PostgreSQL's sources (F)
-    std::string_view routine;  // PostgreSQL's C function (R): not localised
-    bool within = false;       // it is about something that the client's statement ran (q, W)
+    std::string_view file;      // of PostgreSQL's sources (F)
+    std::string_view routine;   // PostgreSQL's C function (R): not localised
+    std::string_view position;  // in the text (P), counted in characters from 1
+    bool within = false;        // it is about something that the client's statement ran (q, W)
 
     // What a client can be told. XX000 without an SQLSTATE, and never an empty message.
     Error to_error() const;

@@ -71,7 +71,8 @@ struct Error {
     std::string detail;
     std::string hint;
     Severity severity = Severity::error;
-    std::string routine = {};  // field R, where drivers look at it
+    std::string routine = {};   // field R, where drivers look at it
+    std::string position = {};  // field P, in a text of the client's
     bool operator==(const Error&) const = default;
 };
 

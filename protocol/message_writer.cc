@@ -65,6 +65,7 @@ void write_error(const Error& error, MessageWriter& out) {
     out.u8('C').c_string(error.code.text()).u8('M').c_string(error.message);
     if (!error.detail.empty()) out.u8('D').c_string(error.detail);
     if (!error.hint.empty()) out.u8('H').c_string(error.hint);
+    if (!error.position.empty()) out.u8('P').c_string(error.position);
     if (!error.routine.empty()) out.u8('R').c_string(error.routine);
     out.u8(0).end();
 }

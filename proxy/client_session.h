@@ -348,7 +348,9 @@ private:
     [[gnu::hot]] bool answer_locally(const Group& group, const Plan& plan);
     bool answer_query_locally(const Group& group, const Plan& plan);
     void answer_parse_and_close(const Group& group);
-    [[gnu::cold]] void discard_settings();
+    [[gnu::cold]] protocol::ParameterSetRef after_reset(const router::Statement& statement) const;
+    [[gnu::cold]] protocol::ParameterSetRef started_with_custom_names() const;
+    [[gnu::cold]] void go_back_to(const protocol::ParameterSetRef& settings);
     [[gnu::cold]] void fail_group(const Group& group, const protocol::Error& error);
 
     // --- group_plan.cc ---

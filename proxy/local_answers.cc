@@ -87,6 +87,16 @@ bool ClientSession::answer_query_locally(const Group& group, const Plan& plan) {
             protocol::write_command_complete(commit ? "COMMIT" : "ROLLBACK", out);
             return true;
         }
+        case StatementKind::reset: {
+            const auto left = in_block ? nullptr : after_reset(statement);
+            if (left == nullptr) return false;
+            const auto text = protocol::parse_query(protocol::message_at(group.bytes).body);
+            const bool by_set =
+                text && protocol::is_word(protocol::SqlLexer(*text).next().text, "set");
+            protocol::write_command_complete(by_set ? "SET" : "RESET", out);
+            go_back_to(left);
+            return true;
+        }
         case StatementKind::deallocate:
             if (!statement.deallocate_all || in_block) return false;
             if (statements_) statements_->clear();
@@ -95,29 +105,77 @@ bool ClientSession::answer_query_locally(const Group& group, const Plan& plan) {
         case StatementKind::discard:
             if (!statement.discard_all || in_block) return false;
             if (statements_) statements_->clear();
-            for (const auto& parameter : startup_parameters_->parameters()) {
-                if (parameter.reported && parameters_->value(parameter.name) != parameter.value) {
-                    protocol::write_parameter_status(parameter.name, parameter.value, out);
-                }
-            }
-            discard_settings();
             if (listening_ != nullptr) drop_channels();
             protocol::write_command_complete("DISCARD ALL", out);
+            go_back_to(started_with_custom_names());
             return true;
         default:
             return false;
     }
 }
 
+// The settings of the session after a RESET; nullptr: PostgreSQL has to say whether it may be done,
+// or what comes of it.
+protocol::ParameterSetRef ClientSession::after_reset(const router::Statement& statement) const {
+    using protocol::ParameterSet;
+    if (!touched_.empty() || !touched_before_.empty()) return nullptr;
+    const auto is_as_started = [this](std::string_view name) {
+        return parameters_->value(name) == startup_parameters_->value(name);
+    };
+    if (statement.reset_all) {
+        auto left = started_with_custom_names();
+        // RESET ALL leaves these.
+        for (const char* name : {"role", "session_authorization", "is_superuser"}) {
+            const auto* const own = parameters_->find(name);
+            left =
+                own != nullptr ? ParameterSet::with(left, *own) : ParameterSet::without(left, name);
+        }
+        return left;
+    }
+    if (statement.settings.size() != 1 || statement.settings[0].is_local) return nullptr;
+    const auto& name = statement.settings[0].name;
+    const auto* const started = startup_parameters_->find(name);
+    const auto* const superuser = startup_parameters_->find("is_superuser");
+    if (name == "session_authorization") {
+        if (started == nullptr || superuser == nullptr) return nullptr;
+        auto left = ParameterSet::with(parameters_, *started);
+        left = ParameterSet::with(left, *superuser);
+        return ParameterSet::with(left, {"role", "none"});
+    }
+    if (!is_as_started("session_authorization")) return nullptr;
+    const bool is_role = name == "role";
+    // Under another role it may not be allowed; and a name that the client has never set may be
+    // none.
+    if (!is_role && !is_as_started("role")) return nullptr;
+    const auto* const own = parameters_->find(name);
+    if (own == nullptr || protocol::is_server_fact(name) || name == "is_superuser") return nullptr;
+    if (protocol::is_custom_parameter(name)) return nullptr;
+    auto left = started != nullptr ? ParameterSet::with(parameters_, *started)
+                                   : ParameterSet::without(parameters_, name);
+    if (is_role && superuser != nullptr) left = ParameterSet::with(left, *superuser);
+    return left;
+}
+
+// The client's settings are these again; it is told what PostgreSQL reports.
+void ClientSession::go_back_to(const protocol::ParameterSetRef& settings) {
+    for (const auto& parameter : settings->parameters()) {
+        if (parameter.reported && parameters_->value(parameter.name) != parameter.value) {
+            protocol::write_parameter_status(parameter.name, parameter.value, worker_.to_client());
+        }
+    }
+    parameters_ = settings;
+    scope_mark_ = 0;
+}
+
 // As a session is after DISCARD ALL: what it started with, but the names of custom settings stay.
-void ClientSession::discard_settings() {
+protocol::ParameterSetRef ClientSession::started_with_custom_names() const {
     auto left = startup_parameters_;
     for (const auto& parameter : parameters_->parameters()) {
         if (!protocol::is_custom_parameter(parameter.name)) continue;
         if (left->find(parameter.name) != nullptr) continue;
         left = protocol::ParameterSet::with(left, {parameter.name, "", false, true});
     }
-    parameters_ = left;
+    return left;
 }
 
 // Parse of statements that some server has accepted, and Close.

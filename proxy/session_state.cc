@@ -36,8 +36,10 @@ bool is_role(std::string_view name) {
     return protocol::same_parameter_name(name, "role");
 }
 
+// RESET ALL leaves them; is_superuser says what the role is.
 bool is_identity(std::string_view name) {
-    return is_role(name) || protocol::same_parameter_name(name, "session_authorization");
+    return is_role(name) || protocol::same_parameter_name(name, "session_authorization") ||
+           protocol::same_parameter_name(name, "is_superuser");
 }
 
 bool is_too_much(const ParameterSet& set) {

@@ -8,7 +8,7 @@ namespace weir::router {
 
 namespace {
 
-bool is_space(char c) {
+bool is_blank(char c) {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
 }
 
@@ -35,7 +35,7 @@ public:
 
 private:
     void skip_spaces() {
-        while (!at_end() && is_space(text_[at_]))
+        while (!at_end() && is_blank(text_[at_]))
             ++at_;
     }
 
@@ -55,7 +55,7 @@ private:
 
     std::optional<std::string> plain() {
         const std::size_t start = at_;
-        while (!at_end() && text_[at_] != ',' && !is_space(text_[at_]))
+        while (!at_end() && text_[at_] != ',' && !is_blank(text_[at_]))
             ++at_;
         if (at_ == start) return {};
         return folded(text_.substr(start, at_ - start));

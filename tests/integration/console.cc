@@ -181,6 +181,10 @@ TEST_CASE("SHOW SETTINGS says what clients have set; custom values only if allow
     client.exec("set app.tenant = 'secret 4711'");
     other.exec("set datestyle = 'German'");
     const auto id = cell(console.exec("SHOW CLIENTS"), "application_name", "setter", "id");
+    // PostgreSQL's own value is read back behind the answer to SET.
+    wait_until("the values are known", [&] {
+        return console.exec("SHOW SETTINGS " + id).rows() == 3;
+    });
     const Result own = console.exec("SHOW SETTINGS " + id);
     CHECK(cell(own, "name", "work_mem", "setting") == "77MB");
     CHECK(cell(own, "name", "work_mem", "source") == "session");

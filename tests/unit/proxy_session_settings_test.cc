@@ -227,14 +227,13 @@ TEST_CASE("Settings: a transaction begun in words fails with its settings, then 
 
 TEST_CASE("Settings: RESET ALL goes to what the client started with") {
     auto script = with_a_name();
+    // No server has to be asked.
     script.client_sends(fe::query("reset all"))
-        .server_receives(fe::query("reset all"))
-        .server_replies(be::complete("RESET"), named(""), be::ready())
+        .server_receives("")
         .client_receives(be::complete("RESET"), named(""), be::ready())
-        .with_client(1)
         .client_sends(select("1"))
-        .server_receives(select("1"))
-        .server_replies(selected(), be::ready())
+        .server_receives(fe::brought(fe::injected(set_empty)), select("1"))
+        .server_replies(be::brought_done(be::injected_done(), named("")), selected(), be::ready())
         .client_receives(selected(), be::ready());
     script.play();
 }

@@ -191,9 +191,43 @@ TEST_CASE("State: the role comes off first and on last") {
         )
         .client_receives(selected(), be::ready())
         .client_sends(fe::query("reset role"))
-        .server_receives(fe::query("reset role"))
-        .server_replies(be::complete("RESET"), be::ready())
-        .client_receives(be::complete("RESET"), be::ready());
+        .server_receives("")
+        .client_receives(be::complete("RESET"), be::ready())
+        .client_sends(select("3"))
+        .server_receives(fe::brought(fe::injected("RESET ROLE")), select("3"))
+        .server_replies(be::brought_done(be::injected_done("RESET")), selected(), be::ready())
+        .client_receives(selected(), be::ready());
+    script.play();
+}
+
+TEST_CASE("State: a RESET needs no server where it is known what comes of it") {
+    auto script = two_clients();
+    script.client_sends(fe::query("set work_mem = 2048"))
+        .server_receives(fe::query("set work_mem = 2048"), asks({"work_mem"}))
+        .server_replies(be::complete("SET"), be::ready(), answers({"2MB"}))
+        .client_receives(be::complete("SET"), be::ready());
+    const auto is_asked = [&](const char* text, const char* tag) {
+        script.client_sends(fe::query(text))
+            .server_receives(fe::query(text))
+            .server_replies(be::complete(tag), be::ready())
+            .client_receives(be::complete(tag), be::ready());
+    };
+    SUBCASE("by one name") {
+        script.client_sends(fe::query("reset work_mem"))
+            .client_receives(be::complete("RESET"), be::ready());
+        selects(script, fe::brought(fe::injected("RESET \"work_mem\"")), "RESET");
+    }
+    SUBCASE("by SET ... TO DEFAULT") {
+        script.client_sends(fe::query("set work_mem to default"))
+            .client_receives(be::complete("SET"), be::ready());
+        selects(script, fe::brought(fe::injected("RESET \"work_mem\"")), "RESET");
+    }
+    SUBCASE("not of a name that may be none") {
+        is_asked("reset no_such_name", "RESET");
+    }
+    SUBCASE("not one that ends with the transaction there is not") {
+        is_asked("set local work_mem to default", "SET");
+    }
     script.play();
 }
 
