@@ -159,7 +159,6 @@ private:
         router::StatementKind pin_statement = router::StatementKind::unknown;
         bool needs_server = false;
         bool reads_sequences = false;
-        bool reads_lastval_only = false;
         bool may_read_sequences = false;  // where nobody sees it: in a function
         bool may_advance_sequences = false;
         router::StatementPtr uses_sequences;  // the last statement that does either

@@ -367,11 +367,7 @@ void ClientSession::plan_effects(const router::StatementPtr& known, Plan& plan, 
     }
     if (pins_ != 0 && frees_state(statement)) plan.change().frees_state = true;
     if (!statement.settings.empty() || statement.reset_all) plan_settings(statement, plan);
-    if (statement.reads_sequence_state) {
-        plan.reads_lastval_only =
-            statement.reads_lastval_only && (!plan.reads_sequences || plan.reads_lastval_only);
-        plan.reads_sequences = true;
-    }
+    plan.reads_sequences |= statement.reads_sequence_state;
     plan.may_advance_sequences |= statement.may_advance_sequence;
     const bool uses_sequences = statement.reads_sequence_state || statement.may_advance_sequence;
     if (uses_sequences && statement.parsed && !named) plan.uses_sequences = known;

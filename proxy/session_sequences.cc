@@ -20,10 +20,6 @@ void ClientSession::guard_sequences(const Plan& plan) {
         seen.store(true, std::memory_order_relaxed);
     }
     auto& user = server_->sequence_user;
-    // What the transaction has advanced itself is the last that it was told.
-    const bool own_last = sequences_in_transaction_ && plan.reads_lastval_only &&
-                          !plan.may_read_sequences && pin_ == router::PinReason::none;
-    if (own_last && !plan.may_advance_sequences) return;
     const bool foreign = user != 0 && user != start_.id;
     // Its own, but it has been told newer ones elsewhere.
     const bool stale = user == start_.id && sequence_server_ != server_->id();

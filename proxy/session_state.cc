@@ -21,6 +21,8 @@ namespace {
 // What a client may carry from server to server. More keeps it on one.
 constexpr std::size_t carried_names_limit = 500;
 constexpr std::size_t carried_bytes_limit = 256 * 1024;
+// Roles and databases changed in one transaction that are told apart.
+constexpr std::size_t new_sessions_limit = 100;
 
 bool contains_name(const std::vector<std::string>& names, std::string_view name) {
     return std::any_of(names.begin(), names.end(), [&](const std::string& other) {
@@ -86,6 +88,8 @@ void ClientSession::note_changes(const Plan& plan, const Changes& changes) {
     new_sessions_.insert(
         new_sessions_.end(), changes.new_sessions.begin(), changes.new_sessions.end()
     );
+    // Of more of them all are renewed.
+    if (new_sessions_.size() > new_sessions_limit) new_sessions_.assign(1, {});
     const auto unread = pin_bit(router::PinReason::set_setting);
     state_may_be_gone_ |= changes.frees_state || (pins_ & unread) != 0;
 }

@@ -138,11 +138,7 @@ void add_call(Statement& statement, const weir_call& call, bool& reads_only) {
         add_pin(statement, effect->pin, name);
     if (effect->pin != PinReason::none || effect->may_write) reads_only = false;
     statement.may_write |= effect->may_write || effect->pin == PinReason::dynamic_sql;
-    if (effect->reads_sequence_state) {
-        const bool first = !statement.reads_sequence_state;
-        statement.reads_lastval_only = name == "lastval" && (first || statement.reads_lastval_only);
-        statement.reads_sequence_state = true;
-    }
+    statement.reads_sequence_state |= effect->reads_sequence_state;
     statement.may_advance_sequence |=
         effect->may_advance_sequence || effect->pin == PinReason::dynamic_sql;
     statement.may_notify |= effect->may_notify || effect->pin == PinReason::dynamic_sql;

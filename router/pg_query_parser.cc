@@ -168,7 +168,6 @@ void read_do(Statement& statement, const weir_do& block) {
     statement.literals_matter = true;
     statement.unlocks_advisory |= body.effects.unlocks_advisory;
     statement.reads_sequence_state |= body.effects.reads_sequences;
-    if (body.effects.reads_sequences) statement.reads_lastval_only = false;
     statement.truncates |= body.truncates;
     statement.defines |= body.effects.changes_catalog || is_opaque(body.effects);
     statement.changes_catalog_effects |= body.effects.changes_effects || is_opaque(body.effects);

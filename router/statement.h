@@ -246,7 +246,6 @@ struct Statement {
     bool temp_search_path = false;      // may put pg_temp in search_path (creates_relation, then,
                                         // may create a temporary one)
     bool reads_sequence_state = false;  // currval, lastval
-    bool reads_lastval_only = false;    // ... of these lastval, as the parser knows
     bool may_advance_sequence = false;  // nextval, setval, INSERT, COPY FROM, opaque things
     bool reads_session_state =
         false;                      // pg_prepared_statements, pg_cursors, pg_listening_channels()

@@ -394,3 +394,32 @@ TEST_CASE("Lease: a text that PostgreSQL cannot read either does not keep the se
     }
     script.play();
 }
+
+// An INSERT may advance a sequence, and need not: what lastval() told then would be another's.
+TEST_CASE("Lease: in a transaction that may have advanced a sequence, nobody else's value is told"
+) {
+    ScriptOptions options;
+    options.clients = {{}, {}};
+    SessionScript script{options};
+    const auto next = select("nextval('s')");
+    const auto insert = fe::query("insert into plain values (1)");
+    const auto inserted = be::complete("INSERT 0 1");
+    const auto undefined = be::error("55000", "lastval is not yet defined in this session");
+    script.client_sends(next)
+        .server_receives(next)
+        .server_replies(selected(), be::ready())
+        .client_receives(selected(), be::ready())
+        .pool_has(0, 1, 0)
+        .with_client(1)
+        .client_sends(fe::query("begin"))
+        .client_receives(be::complete("BEGIN"), be::ready('T'))
+        .client_sends(insert)
+        .server_receives(fe::injected("begin"), insert)
+        .server_replies(be::injected_done("BEGIN"), inserted, be::ready('T'))
+        .client_receives(inserted, be::ready('T'))
+        .client_sends(select("lastval()"))
+        .server_receives(fe::injected("DISCARD SEQUENCES"), select("lastval()"))
+        .server_replies(be::injected_done("DISCARD SEQUENCES"), undefined, be::ready('E'))
+        .client_receives(undefined, be::ready('E'));
+    script.play();
+}
