@@ -395,6 +395,21 @@ Keys network() {
     };
 }
 
+Keys clusters() {
+    return {
+        key<&S::zone>(
+            "zone",
+            "Where this process runs: reads prefer the hosts that have the same zone; empty means "
+            "none is preferred."
+        ),
+        restart(key<&S::cluster_state_file>(
+            "cluster_state_file",
+            "File that keeps each cluster's highest timeline, so that an old primary gets no write "
+            "even after a restart; empty means it is remembered only while the process runs."
+        )),
+    };
+}
+
 Keys make_global_keys() {
     Keys keys;
     add(keys, "Listening", listening());
@@ -404,6 +419,7 @@ Keys make_global_keys() {
     add(keys, "Server connections", servers());
     add(keys, "Timeouts", timeouts());
     add(keys, "TLS", tls());
+    add(keys, "Clusters", clusters());
     add(keys, "Network", network());
     return keys;
 }

@@ -19,6 +19,12 @@ inline constexpr std::array<std::string_view, 3> lend_policies{"lifo", "round_ro
 inline constexpr std::array<std::string_view, 3> pin_notices{"off", "first", "always"};
 inline constexpr std::array<std::string_view, 2> listen_losts{"close", "notice"};
 
+inline constexpr std::array<std::string_view, 3> host_roles{"auto", "primary", "replica"};
+inline constexpr std::array<std::string_view, 3> routes{"auto", "primary", "replica"};
+inline constexpr std::array<std::string_view, 4> consistencies{
+    "none", "session", "global", "strict"};
+inline constexpr std::array<std::string_view, 3> primary_reads{"never", "fallback", "always"};
+
 template <class T>
 struct Unwrap {
     using type = T;
@@ -66,6 +72,10 @@ constexpr std::span<const std::string_view> choices_of() {
     if constexpr (std::is_same_v<T, LendPolicy>) return lend_policies;
     if constexpr (std::is_same_v<T, PinNotice>) return pin_notices;
     if constexpr (std::is_same_v<T, ListenLost>) return listen_losts;
+    if constexpr (std::is_same_v<T, HostRole>) return host_roles;
+    if constexpr (std::is_same_v<T, RouteTo>) return routes;
+    if constexpr (std::is_same_v<T, Consistency>) return consistencies;
+    if constexpr (std::is_same_v<T, PrimaryReads>) return primary_reads;
     return {};
 }
 
@@ -82,6 +92,9 @@ Rule rule_for() {
     } else if constexpr (std::is_same_v<Plain, int>) {
         rule.kind = Kind::integer;
         rule.high = most;
+    } else if constexpr (std::is_same_v<Plain, std::int64_t>) {
+        rule.kind = Kind::integer;
+        rule.high = std::numeric_limits<std::int64_t>::max();
     } else if constexpr (std::is_same_v<Plain, Milliseconds>) {
         rule.kind = Kind::duration;
         rule.high = year_ms;
@@ -91,6 +104,8 @@ Rule rule_for() {
         rule.kind = Kind::secret;
     } else if constexpr (std::is_same_v<Plain, std::vector<std::string>>) {
         rule.kind = Kind::list;
+    } else if constexpr (std::is_same_v<Plain, std::vector<HostSettings>>) {
+        rule.kind = Kind::hosts;
     } else {
         rule.kind = Kind::choice;
         rule.choices = choices_of<Plain>();

@@ -30,6 +30,8 @@ struct Key {
 std::span<const Key<Settings>> global_keys();
 std::span<const Key<DatabaseSettings>> database_keys();
 std::span<const Key<UserSettings>> user_keys();
+// Of one table in a database's hosts.
+std::span<const Key<HostSettings>> host_keys();
 
 // nullptr if there is none. `name` in lower case.
 const Key<Settings>* find_global_key(std::string_view name);

@@ -1,5 +1,7 @@
 #include "conf/load_toml.h"
 
+#include "conf/host_list.h"
+
 #include <toml++/toml.h>
 
 #include <array>
@@ -61,6 +63,10 @@ Read<Value> read_node(const Rule& rule, const toml::node& node) {
             }
             return {.value = std::move(items), .wrong = {}};
         }
+        case Kind::hosts:
+            // An array has its own way: TomlLoader::hosts.
+            if (text != nullptr) return read_value(rule, text->get());
+            break;
         case Kind::octal:
             // 0o777 is an integer, "0777" a text.
             if (const auto* number = node.as_integer()) {
@@ -166,8 +172,34 @@ private:
                 unknown(place(node), std::move(path), name, names_of(known));
                 continue;
             }
+            if (found->rule.kind == Kind::hosts && node.is_array()) {
+                Read<Value> read{.value = hosts(*node.as_array(), path), .wrong = {}};
+                loading_.store(owner, *found, std::move(read), place(node), path);
+                continue;
+            }
             loading_.store(owner, *found, read_node(found->rule, node), place(node), path);
         }
+    }
+
+    // Texts and tables, each with its own place and its own problems: "databases.app.hosts[1]".
+    std::vector<HostSettings> hosts(const toml::array& array, const std::string& path) {
+        std::vector<HostSettings> hosts;
+        for (const toml::node& node : array) {
+            const std::string item = path + '[' + std::to_string(hosts.size()) + ']';
+            HostSettings& host = hosts.emplace_back();
+            loading_.origins.insert_or_assign(item, place(node));
+            if (const auto* text = node.as_string()) {
+                Read<HostSettings> read = read_host(text->get());
+                if (!read.ok()) loading_.error(place(node), item, read.wrong);
+                host = std::move(read.value);
+            } else if (const toml::table* table = node.as_table()) {
+                keys(*table, host, host_keys(), item);
+            } else {
+                const Rule rule{.kind = Kind::hosts, .choices = {}};
+                loading_.error(place(node), item, wrong_type(rule, node).wrong);
+            }
+        }
+        return hosts;
     }
 
     void unknown(

@@ -8,10 +8,11 @@ namespace {
 
 // What server connections carry: the rest of a database's settings only governs the pool.
 bool same_connection(const DatabaseSettings& a, const DatabaseSettings& b) {
-    return a.host == b.host && a.port == b.port && a.dbname == b.dbname && a.user == b.user &&
-           a.password == b.password && a.connect_query == b.connect_query &&
-           a.client_encoding == b.client_encoding && a.datestyle == b.datestyle &&
-           a.timezone == b.timezone;
+    // With several hosts each has a pool of its own: those of the hosts that stay are good.
+    return a.hosts.empty() == b.hosts.empty() && a.host == b.host && a.port == b.port &&
+           a.dbname == b.dbname && a.user == b.user && a.password == b.password &&
+           a.connect_query == b.connect_query && a.client_encoding == b.client_encoding &&
+           a.datestyle == b.datestyle && a.timezone == b.timezone;
 }
 
 void compare_databases(const Settings& running, const Settings& loaded, ReloadDiff& diff) {

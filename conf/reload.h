@@ -17,7 +17,8 @@ struct ReloadDiff {
     std::vector<std::string> databases_removed;  // their clients are disconnected
     // Where or as whom to connect changed: their servers are dirty, and closed when they come back.
     std::vector<std::string> databases_reconnect;
-    std::vector<std::string> databases_changed;  // limits or pool mode only; servers stay
+    // Limits, pool mode or the list of hosts only; servers of hosts that are still listed stay.
+    std::vector<std::string> databases_changed;
 
     std::vector<std::string> users_changed;  // added, removed or other values
 

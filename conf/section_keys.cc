@@ -1,4 +1,4 @@
-// The tables of [databases.NAME] and [users.NAME].
+// The tables of [databases.NAME], of a database's hosts, and of [users.NAME].
 #include "conf/key_builder.h"
 
 namespace weir::conf {
@@ -49,6 +49,75 @@ std::vector<Key<D>> make_database_keys() {
         key<&D::timezone>(
             "timezone", "Sent to the server when connecting; unset means the server's own."
         ),
+        key<&D::hosts>(
+            "hosts",
+            "The hosts of a primary and its replicas, instead of host and port: texts like "
+            "\"10.0.0.1:5432\", or tables as below."
+        ),
+        key<&D::route>(
+            "route",
+            "Where statements go: each where it may run, all to the primary, or reads to replicas "
+            "and writes nowhere; unset means auto with several hosts."
+        ),
+        key<&D::consistency>(
+            "consistency",
+            "What a read on a replica must have: nothing in particular, what its own session has "
+            "written, what any session of this database has written, or all that was committed "
+            "when it began."
+        ),
+        key<&D::causal_wait>(
+            "causal_wait",
+            "How long a read waits for a replica that has what it must have, before it goes to the "
+            "primary; 0 means at once."
+        ),
+        key<&D::max_lag>(
+            "max_lag", "A replica that is further behind gets no reads; 0 means no limit."
+        ),
+        key<&D::max_lag_bytes>("max_lag_bytes", "The same in bytes of WAL; 0 means no limit."),
+        key<&D::lag_alert>(
+            "lag_alert", "A replica that is further behind is logged as a warning; 0 means never."
+        ),
+        key<&D::primary_reads>(
+            "primary_reads",
+            "Whether the primary serves reads that a replica could serve: never, if no replica "
+            "can, or always."
+        ),
+        ranged(
+            0,
+            10000,
+            key<&D::primary_reads_weight>(
+                "primary_reads_weight",
+                "The primary's weight among the replicas with primary_reads always; unset means "
+                "its host's own."
+            )
+        ),
+        key<&D::monitor_user>(
+            "monitor_user",
+            "The hosts are watched as this user, who needs no more than pg_monitor; unset means "
+            "user."
+        ),
+        key<&D::monitor_password>(
+            "monitor_password", "Password of that user; unset means the one in auth_file."
+        ),
+    };
+}
+
+using H = HostSettings;
+
+std::vector<Key<H>> make_host_keys() {
+    return {
+        key<&H::host>(
+            "host",
+            "Host name, address, or directory of a Unix socket; empty means unix_socket_dir."
+        ),
+        ranged(1, 65535, key<&H::port>("port", "Port of the server.")),
+        ranged(
+            0, 10000, key<&H::weight>("weight", "Share of the reads among replicas; 0 means none.")
+        ),
+        key<&H::zone>("zone", "Where it stands: reads prefer hosts of the global zone."),
+        key<&H::role>(
+            "role", "What it is; auto means what the host says, and is followed when it changes."
+        ),
     };
 }
 
@@ -93,6 +162,11 @@ std::vector<Key<U>> make_user_keys() {
 
 std::span<const Key<DatabaseSettings>> database_keys() {
     static const std::vector<Key<DatabaseSettings>> keys = make_database_keys();
+    return keys;
+}
+
+std::span<const Key<HostSettings>> host_keys() {
+    static const std::vector<Key<HostSettings>> keys = make_host_keys();
     return keys;
 }
 

@@ -78,6 +78,56 @@ std::string_view to_string(LendPolicy policy) {
     return "?";
 }
 
+std::string_view to_string(HostRole role) {
+    switch (role) {
+        case HostRole::automatic:
+            return "auto";
+        case HostRole::primary:
+            return "primary";
+        case HostRole::replica:
+            return "replica";
+    }
+    return "?";
+}
+
+std::string_view to_string(RouteTo route) {
+    switch (route) {
+        case RouteTo::automatic:
+            return "auto";
+        case RouteTo::primary:
+            return "primary";
+        case RouteTo::replica:
+            return "replica";
+    }
+    return "?";
+}
+
+std::string_view to_string(Consistency consistency) {
+    switch (consistency) {
+        case Consistency::none:
+            return "none";
+        case Consistency::session:
+            return "session";
+        case Consistency::global:
+            return "global";
+        case Consistency::strict:
+            return "strict";
+    }
+    return "?";
+}
+
+std::string_view to_string(PrimaryReads reads) {
+    switch (reads) {
+        case PrimaryReads::never:
+            return "never";
+        case PrimaryReads::fallback:
+            return "fallback";
+        case PrimaryReads::always:
+            return "always";
+    }
+    return "?";
+}
+
 bool is_console_database(std::string_view name) {
     return name == "pgbouncer" || name == "pgweir";
 }
@@ -99,6 +149,22 @@ std::string_view server_dbname(const DatabaseSettings& database, std::string_vie
 
 std::string_view server_host(const Settings& settings, const DatabaseSettings& database) {
     return database.host.empty() ? settings.unix_socket_dir : database.host;
+}
+
+std::vector<HostSettings> server_hosts(const Settings& settings, const DatabaseSettings& database) {
+    std::vector<HostSettings> hosts = database.hosts;
+    if (hosts.empty()) {
+        hosts.push_back({.host = database.host, .port = database.port, .role = HostRole::primary});
+    }
+    for (HostSettings& host : hosts) {
+        if (host.host.empty()) host.host = settings.unix_socket_dir;
+    }
+    return hosts;
+}
+
+RouteTo effective_route(const DatabaseSettings& database) {
+    const bool several = database.hosts.size() > 1;
+    return database.route.value_or(several ? RouteTo::automatic : RouteTo::primary);
 }
 
 PoolMode effective_pool_mode(

@@ -10,6 +10,7 @@
 #include "conf/secret.h"
 
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -39,6 +40,35 @@ enum class LendPolicy {
     rotate,       // the same, but never the one the session had last if there can be another
 };
 
+// What a host of a cluster is.
+enum class HostRole {
+    automatic,  // "auto": what the host itself says
+    primary,    // always, whatever the host says
+    replica,
+};
+
+// Where a database's statements go.
+enum class RouteTo {
+    automatic,  // "auto": each where it may run
+    primary,
+    replica,
+};
+
+// What a read may miss.
+enum class Consistency {
+    none,     // anything up to max_lag
+    session,  // nothing its own session has written
+    global,   // nothing any session of this database has written through this process
+    strict,   // nothing that was committed when it began
+};
+
+// Whether the primary serves reads that a replica could serve.
+enum class PrimaryReads {
+    never,     // not even if no replica can
+    fallback,  // if no replica can
+    always,    // as one among the replicas
+};
+
 // Whether a client is told that it keeps its server.
 enum class PinNotice { off, first, always };
 // What becomes of clients when the connection that listens for them is lost.
@@ -48,6 +78,21 @@ std::string_view to_string(PoolMode mode);
 std::string_view to_string(AuthType type);
 std::string_view to_string(SslMode mode);
 std::string_view to_string(LendPolicy policy);
+std::string_view to_string(HostRole role);
+std::string_view to_string(RouteTo route);
+std::string_view to_string(Consistency consistency);
+std::string_view to_string(PrimaryReads reads);
+
+// One host of a cluster.
+struct HostSettings {
+    std::string host = {};  // as DatabaseSettings::host
+    int port = 5432;        // 1..65535
+    int weight = 100;       // share of the reads among the replicas; 0 = none
+    std::string zone = {};  // empty = in no zone
+    HostRole role = HostRole::automatic;
+
+    bool operator==(const HostSettings&) const = default;
+};
 
 // One [databases.NAME]. What is empty is inherited from Settings (or, for dbname, from the name).
 struct DatabaseSettings {
@@ -70,6 +115,20 @@ struct DatabaseSettings {
     std::optional<std::string> client_encoding;    // sent in the startup packet to the server
     std::optional<std::string> datestyle;          // sent in the startup packet to the server
     std::optional<std::string> timezone;           // sent in the startup packet to the server
+
+    // The cluster's hosts, in the file's order; empty = the one of host and port. See server_hosts.
+    std::vector<HostSettings> hosts;
+    std::optional<RouteTo> route;
+    Consistency consistency = Consistency::session;
+    Milliseconds causal_wait{0};                      // 0 = the primary at once
+    Milliseconds max_lag = std::chrono::seconds(10);  // 0 = any
+    std::int64_t max_lag_bytes = 0;                   // 0 = any
+    Milliseconds lag_alert{0};                        // 0 = none
+    PrimaryReads primary_reads = PrimaryReads::fallback;
+    std::optional<int> primary_reads_weight;  // with always; unset = the host's own weight
+    // As whom the hosts are watched. Unset: the forced user.
+    std::optional<std::string> monitor_user;
+    std::optional<Secret> monitor_password;
 
     bool operator==(const DatabaseSettings&) const = default;
 };
@@ -187,6 +246,10 @@ struct Settings {
     std::string server_tls_ciphers = "default";
     std::string server_tls13_ciphers;
 
+    // Clusters
+    std::string zone;                // where this process runs; empty = reads prefer no zone
+    std::string cluster_state_file;  // empty = timelines are remembered only while it runs
+
     // Network
     int max_packet_size = 2147483647;                      // bytes of one message
     bool tcp_keepalive = true;                             // on client and server connections
@@ -217,6 +280,13 @@ std::string_view server_dbname(const DatabaseSettings& database, std::string_vie
 
 // host, or unix_socket_dir where host is empty.
 std::string_view server_host(const Settings& settings, const DatabaseSettings& database);
+
+// The hosts of a cluster, never empty: hosts, or the one host of host and port, which is primary.
+// An empty host of an entry is unix_socket_dir.
+std::vector<HostSettings> server_hosts(const Settings& settings, const DatabaseSettings& database);
+
+// route, else auto for several hosts and primary for one.
+RouteTo effective_route(const DatabaseSettings& database);
 
 // What holds for one database and one user after all precedence rules. `user` is the name the pool
 // runs under (the forced user, where there is one). A database without an entry has the globals.

@@ -184,6 +184,12 @@ std::string example_toml() {
         database_keys()
     );
     text += example_section(
+        "\n# ---- Hosts ----\n"
+        "# One section for each host of a database, instead of its key hosts.\n"
+        "# [[databases.mycluster.hosts]]\n",
+        host_keys()
+    );
+    text += example_section(
         "\n# ---- Users ----\n"
         "# Only for users who need other values. A key that is left out is inherited.\n"
         "# [users.alice]\n",

@@ -11,6 +11,8 @@ namespace {
 
 // sockaddr_un::sun_path has 108 bytes, the last one is the terminator.
 constexpr std::size_t longest_socket_path = 107;
+// Of one cluster: sets of hosts are bits of one word.
+constexpr std::size_t most_hosts = 64;
 
 class Rules {
 public:
@@ -173,7 +175,12 @@ private:
         if (name.empty()) error(path, "the name is empty");
         // PostgreSQL's NAMEDATALEN; a longer name can never be a database there, but may be ours.
         if (name.size() > 1024) error(path, "the name is too long; allowed: up to 1024 bytes");
-        server_address(path, database);
+        if (database.hosts.empty()) {
+            server_address(path, database);
+        } else {
+            cluster(path, database);
+        }
+        reads(path, database);
         int size = database.pool_size.value_or(settings_.default_pool_size);
         int minimum = database.min_pool_size.value_or(settings_.min_pool_size);
         bool own = database.pool_size || database.min_pool_size;
@@ -205,6 +212,59 @@ private:
         if (host.size() > 253 && !socket) error(path + ".host", "is too long for a host name");
     }
 
+    void cluster(const std::string& path, const DatabaseSettings& database) {
+        const DatabaseSettings none;
+        if (database.host != none.host) error(path + ".host", "cannot be together with hosts");
+        if (database.port != none.port) error(path + ".port", "cannot be together with hosts");
+        if (database.hosts.size() > most_hosts) {
+            error(
+                path + ".hosts",
+                "has " + std::to_string(database.hosts.size()) + " hosts; allowed: up to " +
+                    std::to_string(most_hosts)
+            );
+        }
+        bool may_be_primary = false;
+        for (std::size_t i = 0; i < database.hosts.size(); ++i) {
+            cluster_host(path + ".hosts[" + std::to_string(i) + ']', database, i);
+            may_be_primary |= database.hosts[i].role != HostRole::replica;
+        }
+        if (!may_be_primary && effective_route(database) != RouteTo::replica) {
+            warn(path + ".hosts", "has replicas only, so nothing can be written");
+        }
+    }
+
+    void cluster_host(const std::string& path, const DatabaseSettings& database, std::size_t i) {
+        const HostSettings& host = database.hosts[i];
+        DatabaseSettings alone;
+        alone.host = host.host;
+        alone.port = host.port;
+        server_address(path, alone);
+        const auto same = [&](const HostSettings& other) {
+            return other.host == host.host && other.port == host.port;
+        };
+        const auto end = database.hosts.begin() + static_cast<std::ptrdiff_t>(i);
+        if (std::any_of(database.hosts.begin(), end, same)) error(path, "is there twice");
+        if (!host.zone.empty() && settings_.zone.empty()) {
+            warn(path + ".zone", "has no effect while the global zone is empty");
+        }
+    }
+
+    // How reads are spread.
+    void reads(const std::string& path, const DatabaseSettings& database) {
+        if (database.causal_wait.count() > 0 && database.consistency == Consistency::none) {
+            warn(path + ".causal_wait", "has no effect with consistency none");
+        }
+        if (database.primary_reads_weight && database.primary_reads != PrimaryReads::always) {
+            warn(path + ".primary_reads_weight", "has no effect without primary_reads always");
+        }
+        if (database.monitor_password && !database.monitor_user) {
+            warn(path + ".monitor_password", "has no effect without monitor_user");
+        }
+        if (database.route == RouteTo::replica && database.hosts.empty()) {
+            error(path + ".route", "needs hosts, since a single host is the primary");
+        }
+    }
+
     const Settings& settings_;
     const Origins& origins_;
     Problems found_;
@@ -233,22 +293,25 @@ DescriptorEstimate estimate_descriptors(const Settings& settings, int workers) {
     for (const auto& [name, database] : settings.databases) {
         std::string_view user = database.user ? std::string_view(*database.user) : "";
         std::uint64_t pool = pool_limit(settings, name, user);
+        // Each host has a pool of its own, and a connection that watches it.
+        std::uint64_t hosts = std::max<std::uint64_t>(1, database.hosts.size());
+        estimate.others += database.hosts.size();
         std::uint64_t limit = count(effective_max_db_connections(settings, name));
         bool one_pool = database.user && name != "*";
         if (limit > 0) {
             // A forced user has one pool; otherwise every user may have one, up to the limit.
-            estimate.servers += one_pool && pool > 0 ? std::min(pool, limit) : limit;
+            estimate.servers += one_pool && pool > 0 ? std::min(pool * hosts, limit) : limit;
             if (name == "*") estimate.bounded = false;
             continue;
         }
-        estimate.servers += pool;
+        estimate.servers += pool * hosts;
         if (pool == 0 || !one_pool) estimate.bounded = false;
     }
     // Each worker: loop, wake-up, timer. A cancel request has a connection on either side, and a
     // few are open at once; the rest is listeners, log, pid file, monitor and the console.
     constexpr std::uint64_t per_worker = 3;
     constexpr std::uint64_t spare = 64;
-    estimate.others = count(workers) * per_worker + spare + settings.listen_addr.size() * 2;
+    estimate.others += count(workers) * per_worker + spare + settings.listen_addr.size() * 2;
     return estimate;
 }
 

@@ -1,5 +1,7 @@
 #include "conf/value.h"
 
+#include "conf/host_list.h"
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -205,6 +207,11 @@ Read<Value> read_value(const Rule& rule, std::string_view text) {
             return {.value = split_list(rule.lower_case ? to_lower(text) : text), .wrong = {}};
         case Kind::choice:
             return read_choice(rule, trimmed);
+        case Kind::hosts: {
+            Read<std::vector<HostSettings>> hosts = read_host_list(text);
+            if (!hosts.ok()) return bad(rule, std::move(hosts.wrong));
+            return {.value = std::move(hosts.value), .wrong = {}};
+        }
     }
     return bad(rule, "cannot be read");
 }
@@ -236,6 +243,9 @@ std::string allowed(const Rule& rule) {
             std::vector<std::string> names(rule.choices.begin(), rule.choices.end());
             return joined(names);
         }
+        case Kind::hosts:
+            return "a list of texts like \"10.0.0.1:5432\", \"[::1]:5432\" or \"db1\", or of "
+                   "tables with host, port, weight, zone and role";
     }
     return {};
 }
@@ -249,6 +259,7 @@ std::string show_text(const Rule& rule, const Value& value) {
     if (auto* text = std::get_if<std::string>(&value)) return *text;
     if (auto* items = std::get_if<std::vector<std::string>>(&value)) return joined(*items);
     if (auto* choice = std::get_if<Choice>(&value)) return std::string(rule.choices[choice->index]);
+    if (auto* hosts = std::get_if<std::vector<HostSettings>>(&value)) return host_list_text(*hosts);
     return {};
 }
 
@@ -282,6 +293,7 @@ std::string toml_text(const Rule& rule, const Value& value) {
     if (auto* text = std::get_if<std::string>(&value)) return toml_quote(*text);
     if (auto* secret = std::get_if<Secret>(&value)) return toml_quote(secret->reveal());
     if (auto* choice = std::get_if<Choice>(&value)) return toml_quote(rule.choices[choice->index]);
+    if (auto* hosts = std::get_if<std::vector<HostSettings>>(&value)) return host_list_toml(*hosts);
     std::string text = "[";
     if (auto* items = std::get_if<std::vector<std::string>>(&value)) {
         for (const std::string& item : *items) {

@@ -27,6 +27,7 @@ enum class Kind {
     secret,
     list,    // texts; in one text: separated by commas
     choice,  // one of Rule::choices
+    hosts,   // of a cluster: a list of "host:port", or of tables in a TOML file
 };
 
 struct Rule {
@@ -54,7 +55,8 @@ using Value = std::variant<
     std::string,
     Secret,
     std::vector<std::string>,
-    Choice>;
+    Choice,
+    std::vector<HostSettings>>;
 
 // A value, or what is wrong with the input: "is not a number; allowed: 0 to 3".
 template <class T>

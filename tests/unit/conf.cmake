@@ -1,5 +1,6 @@
 # Unit tests of conf/.
 weir_unit_test(conf
+    conf_hosts_test.cc
     conf_ini_test.cc
     conf_load_test.cc
     conf_machine_test.cc
