@@ -64,7 +64,7 @@ Read<HostSettings> read_host(std::string_view text) {
     if (host.host.empty()) return bad(text, "without a host");
     if (host.host.find('\0') != std::string::npos) return bad("...", "with a zero byte");
     if (!has_port) return {.value = std::move(host), .wrong = {}};
-    const Rule rule{.kind = Kind::integer, .low = 1, .high = 65535};
+    const Rule rule{.kind = Kind::integer, .low = 1, .high = 65535, .choices = {}};
     const Read<Value> number = read_value(rule, port.substr(1));
     if (!number.ok()) return bad(text, "with a port that " + number.wrong);
     host.port = static_cast<int>(std::get<std::int64_t>(number.value));

@@ -7,8 +7,10 @@
 #include <cmath>
 #include <fstream>
 #include <iterator>
+#include <pwd.h>
 #include <sched.h>
 #include <thread>
+#include <unistd.h>
 #include <vector>
 
 namespace weir::conf {
@@ -125,6 +127,14 @@ int cpus_allowed() {
 
 int workers_for_this_machine() {
     return workers_for(cpus_allowed(), cgroup_cpu_quota("/proc", "/sys"));
+}
+
+std::string process_owner() {
+    passwd entry{};
+    passwd* found = nullptr;
+    std::vector<char> buffer(16384);
+    const int failed = getpwuid_r(geteuid(), &entry, buffer.data(), buffer.size(), &found);
+    return failed == 0 && found != nullptr ? found->pw_name : "";
 }
 
 }  // namespace weir::conf

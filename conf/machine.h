@@ -27,4 +27,7 @@ int cpus_allowed();
 // For workers = 0: as many as affinity and cgroup leave room for.
 int workers_for_this_machine();
 
+// The name of the user this process runs as; empty if there is none.
+std::string process_owner();
+
 }  // namespace weir::conf

@@ -2,17 +2,30 @@
 
 #include "conf/keys.h"
 
+#include <algorithm>
+
 namespace weir::conf {
 
 namespace {
 
 // What server connections carry: the rest of a database's settings only governs the pool.
 bool same_connection(const DatabaseSettings& a, const DatabaseSettings& b) {
-    // With several hosts each has a pool of its own: those of the hosts that stay are good.
-    return a.hosts.empty() == b.hosts.empty() && a.host == b.host && a.port == b.port &&
-           a.dbname == b.dbname && a.user == b.user && a.password == b.password &&
-           a.connect_query == b.connect_query && a.client_encoding == b.client_encoding &&
-           a.datestyle == b.datestyle && a.timezone == b.timezone;
+    return a.host == b.host && a.port == b.port && a.dbname == b.dbname && a.user == b.user &&
+           a.password == b.password && a.connect_query == b.connect_query &&
+           a.client_encoding == b.client_encoding && a.datestyle == b.datestyle &&
+           a.timezone == b.timezone;
+}
+
+bool same_addresses(const DatabaseSettings& a, const DatabaseSettings& b) {
+    return std::equal(
+        a.hosts.begin(),
+        a.hosts.end(),
+        b.hosts.begin(),
+        b.hosts.end(),
+        [](const HostSettings& one, const HostSettings& other) {
+            return one.host == other.host && one.port == other.port;
+        }
+    );
 }
 
 void compare_databases(const Settings& running, const Settings& loaded, ReloadDiff& diff) {
@@ -20,7 +33,12 @@ void compare_databases(const Settings& running, const Settings& loaded, ReloadDi
         auto now = loaded.databases.find(name);
         if (now == loaded.databases.end()) {
             diff.databases_removed.push_back(name);
-        } else if (!same_connection(before, now->second)) {
+            continue;
+        }
+        if (!same_addresses(before, now->second)) {
+            diff.needs_restart.push_back("databases." + name + ".hosts");
+        }
+        if (!same_connection(before, now->second)) {
             diff.databases_reconnect.push_back(name);
         } else if (before != now->second) {
             diff.databases_changed.push_back(name);
@@ -64,6 +82,13 @@ Settings reloaded(const Settings& running, const Settings& loaded) {
     Settings settings = loaded;
     for (const Key<Settings>& key : global_keys()) {
         if (!key.live) key.set(settings, key.get(running));
+    }
+    for (auto& [name, database] : settings.databases) {
+        const auto before = running.databases.find(name);
+        if (before == running.databases.end() || same_addresses(before->second, database)) continue;
+        database.hosts = before->second.hosts;
+        database.host = before->second.host;
+        database.port = before->second.port;
     }
     return settings;
 }

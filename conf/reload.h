@@ -17,7 +17,7 @@ struct ReloadDiff {
     std::vector<std::string> databases_removed;  // their clients are disconnected
     // Where or as whom to connect changed: their servers are dirty, and closed when they come back.
     std::vector<std::string> databases_reconnect;
-    // Limits, pool mode or the list of hosts only; servers of hosts that are still listed stay.
+    // Limits, pool mode, or how hosts are used. (Which hosts there are waits for a restart.)
     std::vector<std::string> databases_changed;
 
     std::vector<std::string> users_changed;  // added, removed or other values

@@ -52,7 +52,7 @@ std::vector<Key<D>> make_database_keys() {
         key<&D::hosts>(
             "hosts",
             "The hosts of a primary and its replicas, instead of host and port: texts like "
-            "\"10.0.0.1:5432\", or tables as below."
+            "\"10.0.0.1:5432\", or tables as below. (restart)"
         ),
         key<&D::route>(
             "route",
@@ -94,7 +94,7 @@ std::vector<Key<D>> make_database_keys() {
         key<&D::monitor_user>(
             "monitor_user",
             "The hosts are watched as this user, who needs no more than pg_monitor; unset means "
-            "user."
+            "user, or else the name of this process's owner."
         ),
         key<&D::monitor_password>(
             "monitor_password", "Password of that user; unset means the one in auth_file."

@@ -126,7 +126,7 @@ struct DatabaseSettings {
     Milliseconds lag_alert{0};                        // 0 = none
     PrimaryReads primary_reads = PrimaryReads::fallback;
     std::optional<int> primary_reads_weight;  // with always; unset = the host's own weight
-    // As whom the hosts are watched. Unset: the forced user.
+    // As whom the hosts are watched. Unset: the forced user, else the process's owner.
     std::optional<std::string> monitor_user;
     std::optional<Secret> monitor_password;
 

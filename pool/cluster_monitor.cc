@@ -133,7 +133,10 @@ void ClusterMonitor::judge_urgency() {
 }
 
 void ClusterMonitor::suspect(std::size_t host) {
-    monitors_[host]->check_now();
+    asio::post(io_, [self = weak_from_this(), host] {
+        const auto monitor = self.lock();
+        if (monitor && !monitor->stopped_) monitor->monitors_[host]->check_now();
+    });
 }
 
 void ClusterMonitor::fence(std::size_t host) {

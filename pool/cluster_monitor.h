@@ -55,10 +55,6 @@ public:
     void start();
     void stop();
 
-    // A client's server connection has said that its host is not what it is taken for
-    // (in_hot_standby, 25006), or has ended unexpectedly: looks at once.
-    void suspect(std::size_t host);
-
     // An operator's words, in force when they return. See ClusterPolicy.
     void fence(std::size_t host);
     void unfence(std::size_t host);
@@ -81,6 +77,10 @@ public:
 
     // In the order of the hosts; lives as long as this.
     const std::vector<HostLoad*>& loads() const { return load_pointers_; }
+
+    // A client's server connection has said that its host is not what it is taken for
+    // (in_hot_standby, 25006), or has ended unexpectedly: looks at once.
+    void suspect(std::size_t host);
 
     // A sample that is started after this call: one for all that ask meanwhile. `published` tells
     // when it has come.

@@ -42,6 +42,7 @@ enum class ChoiceReason : std::uint8_t {
     not_replayed,   // the primary: no healthy replica has what the read needs
     need_unknown,   // the primary: what the read needs is not known yet
     nobody,         // no host: no replica qualifies, and the primary may not or cannot
+    last = nobody,
 };
 
 std::string_view text(ChoiceReason reason);

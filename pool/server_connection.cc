@@ -69,6 +69,8 @@ std::string_view text(CloseReason reason) {
             return "used once (server_lifetime = 0)";
         case CloseReason::room_for_other_pool:
             return "evicted";
+        case CloseReason::role_changed:
+            return "its host is not the primary any more";
     }
     return "";
 }

@@ -50,7 +50,8 @@ enum class CloseReason : std::uint8_t {
     shutdown,
     used_once,
     room_for_other_pool,
-    last = room_for_other_pool,
+    role_changed,
+    last = role_changed,
 };
 
 std::string_view text(CloseReason reason);
@@ -136,6 +137,10 @@ public:
     // What its holder wants to remember of the transaction under way; cleared before it is given
     // back. Here, so that its room is that of a server, and not of each idle client.
     std::vector<std::shared_ptr<const void>> ran;
+
+    // Held until it is lent again or gone: what must last as long as a transaction that nobody
+    // waits for any more may still end.
+    std::shared_ptr<void> until_settled;
 
     // --- the holder's, read by the console ---
     std::atomic<std::uint64_t> client_id{0};

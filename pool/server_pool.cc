@@ -495,6 +495,7 @@ void ServerPool::make_idle(ServerConnection& server, unsigned worker, TimePoint 
 // An active (or tested) server is free: the caller's loop has its stream, or none has.
 void ServerPool::put_back(ServerConnection& server, unsigned worker, TimePoint now) {
     if (server.state == ServerState::testing) server.state = ServerState::active;
+    server.until_settled.reset();
     auto* const owner = server.channel ? server.channel.loop() : nullptr;
     if (const auto reason = staleness(server, now)) {
         retire_locked(server, *reason);

@@ -1,4 +1,4 @@
-// ServerPool: the servers of one (database, user), shared by all workers.
+// ServerPool: the servers of one (database, user) on one host, shared by all workers.
 //
 // Workers lend and give back under one short lock. Opening and closing are the control plane's:
 // it alone decides, so the limits are exact, and it is told by PoolObserver.
@@ -60,6 +60,7 @@ protected:
 struct PoolName {
     std::string database;  // as clients call it
     std::string user;
+    unsigned host = 0;  // of a cluster, in the order of its settings
     auto operator<=>(const PoolName&) const = default;
 };
 

@@ -93,6 +93,9 @@ private:
             query("ROLLBACK");
             return true;
         }
+        if (work_.query.empty() && work_.is_doubtful && work_.is_doubtful()) {
+            work_.query = "DISCARD ALL";
+        }
         if (!work_.query.empty() && !reset_sent_) {
             reset_sent_ = true;
             query(work_.query);

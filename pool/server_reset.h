@@ -7,11 +7,15 @@
 
 #include "pool/server_pool.h"
 
+#include <functional>
+
 namespace weir::pool {
 
 struct ResetWork {
     // Run at the end; empty = none.
     std::string query;
+    // Asked when nothing runs there any more, if there is no query: true stands for DISCARD ALL.
+    std::function<bool()> is_doubtful;
     // Extended-query messages were sent without a Sync: their implicit transaction is open.
     bool group_open = false;
     // What has still to be written of messages that were sent, ending with a whole one.

@@ -115,6 +115,12 @@ std::vector<Row> show_lending(const ShowContext& context) {
     for (const auto& [name, entry] : context.server.pools().entries()) {
         const auto& pool = entry->pool;
         const auto limits = pool.limits();
+        std::size_t pinned = 0;
+        std::uint64_t repeats = 0;
+        for (const auto& each : entry->pools) {
+            pinned += each.pinned();
+            repeats += each.repeats();
+        }
         std::uint64_t lent = 0, transactions = 0, pinned_transactions = 0;
         for (const auto& counters : pool.counters()) {
             lent += counters.server_assignments.value();
@@ -125,10 +131,10 @@ std::vector<Row> show_lending(const ShowContext& context) {
             name.database,
             name.user,
             std::string(conf::to_string(limits.lend_policy)),
-            as_number(pool.pinned()),
+            as_number(pinned),
             as_number(limits.max_pinned),
             as_number(lent),
-            as_number(pool.repeats()),
+            as_number(repeats),
             as_number(transactions),
             as_number(pinned_transactions),
         });

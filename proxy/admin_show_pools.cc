@@ -46,25 +46,39 @@ struct ServerCounts {
 };
 
 ServerCounts count_servers(
-    const pool::ServerPool& pool, const conf::Settings& settings, pool::TimePoint now
+    const PoolEntry& entry, const conf::Settings& settings, pool::TimePoint now
 ) {
     ServerCounts counts;
-    pool.for_each_server([&](const pool::ServerConnection& server) {
-        const auto state = state_shown(server, settings, now);
-        counts.active += state == "active";
-        counts.idle += state == "idle";
-        counts.used += state == "used";
-        counts.tested += state == "tested";
-        counts.being_canceled += state == "being_canceled";
-        counts.cancels += server.cancels;
-    });
+    for (const auto& pool : entry.pools) {
+        pool.for_each_server([&](const pool::ServerConnection& server) {
+            const auto state = state_shown(server, settings, now);
+            counts.active += state == "active";
+            counts.idle += state == "idle";
+            counts.used += state == "used";
+            counts.tested += state == "tested";
+            counts.being_canceled += state == "being_canceled";
+            counts.cancels += server.cancels;
+        });
+    }
     return counts;
+}
+
+// Of all hosts together; SHOW HOSTS tells them apart.
+pool::PoolCounts count_pools(const PoolEntry& entry, pool::TimePoint now) {
+    pool::PoolCounts sum;
+    for (const auto& pool : entry.pools) {
+        const auto counts = pool.counts(now);
+        sum.waiting += counts.waiting;
+        sum.opening += counts.opening;
+        sum.oldest_wait = std::max(sum.oldest_wait, counts.oldest_wait);
+    }
+    return sum;
 }
 
 Row pool_row(const PoolEntry& entry, const conf::Settings& settings, pool::TimePoint now) {
     const auto& pool = entry.pool;
-    const auto counts = pool.counts(now);
-    const auto servers = count_servers(pool, settings, now);
+    const auto counts = count_pools(entry, now);
+    const auto servers = count_servers(entry, settings, now);
     // Idle clients count as active, as in PgBouncer. The two are not read at one moment.
     const auto clients = std::max(pool.clients(), counts.waiting);
     const auto longest =
@@ -109,7 +123,7 @@ std::map<std::string, std::size_t> servers_by(
     const auto now = pool::Clock::now();
     std::map<std::string, std::size_t> totals;
     for (const auto& [name, entry] : pools.entries()) {
-        totals[name.*member] += entry->pool.counts(now).total();
+        totals[name.*member] += entry->total(now);
     }
     return totals;
 }
@@ -346,7 +360,8 @@ std::vector<Row> show_mem(const ShowContext& context) {
         sessions += worker->sessions();
     std::size_t servers = 0;
     for (const auto& [name, entry] : server.pools().entries()) {
-        entry->pool.for_each_server([&servers](const pool::ServerConnection&) { ++servers; });
+        for (const auto& pool : entry->pools)
+            pool.for_each_server([&servers](const pool::ServerConnection&) { ++servers; });
     }
     const auto row = [](const char* name, std::size_t size, std::size_t used) -> Row {
         return {

@@ -180,15 +180,19 @@ std::vector<Row> show_servers(const ShowContext& context) {
     const Clocks now;
     std::vector<Row> rows;
     for (const auto& [name, entry] : context.server.pools().entries()) {
-        const auto generation = entry->pool.generation();
-        entry->pool.for_each_server([&](const pool::ServerConnection& server) {
-            const auto found = clients.find(server.id());
-            // The sessions were looked at a little earlier; an idle server has no client now.
-            const bool linked = found != clients.end() && server.state == pool::ServerState::active;
-            rows.push_back(server_row(
-                server, generation, context.server.settings(), linked ? found->second : nullptr, now
-            ));
-        });
+        for (const auto& pool : entry->pools) {
+            const auto generation = pool.generation();
+            pool.for_each_server([&](const pool::ServerConnection& server) {
+                const auto found = clients.find(server.id());
+                // The sessions were looked at a little earlier; an idle server has no client now.
+                const bool linked =
+                    found != clients.end() && server.state == pool::ServerState::active;
+                const auto* client = linked ? found->second : nullptr;
+                rows.push_back(
+                    server_row(server, generation, context.server.settings(), client, now)
+                );
+            });
+        }
     }
     return rows;
 }

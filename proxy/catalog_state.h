@@ -37,6 +37,7 @@ public:
         // Null: it is too large; what any name reaches is not known.
         std::shared_ptr<const router::Catalog> catalog;
         pool::TimePoint read_at{};
+        std::uint64_t version = 0;  // counts what was published
     };
 
     // Any thread. A snapshot of another epoch is outdated.
@@ -52,8 +53,17 @@ public:
     // `snapshot.epoch` is what epoch() said before it was read.
     void publish(Snapshot snapshot) {
         const std::lock_guard lock(mutex_);
-        if (snapshot.epoch >= snapshot_.epoch) snapshot_ = std::move(snapshot);
+        if (snapshot.epoch < snapshot_.epoch) return;
+        snapshot_ = std::move(snapshot);
+        snapshot_.version = version_.load(std::memory_order_relaxed) + 1;
+        version_.store(snapshot_.version, std::memory_order_release);
     }
+
+    // Of current(): one of the same epoch may have been read again.
+    std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
+
+    // Some CatalogChange lives.
+    bool is_changing() const { return changing_.load(std::memory_order_acquire) > 0; }
 
     void want_refresh() { refresh_wanted_.store(true, std::memory_order_relaxed); }
 
@@ -66,10 +76,40 @@ public:
     }
 
 private:
+    friend class CatalogChange;
+
     std::atomic<std::uint64_t> epoch_{1};
+    std::atomic<unsigned> changing_{0};
+    std::atomic<std::uint64_t> version_{0};
     std::atomic<bool> refresh_wanted_{false};
     mutable std::mutex mutex_;
     Snapshot snapshot_;
+};
+
+// While it lives, a transaction with DDL may be committing. What a statement reached that ran
+// meanwhile cannot be told by any snapshot read before that statement ended: whoever waited for the
+// transaction's locks goes on before the session that commits has heard of it.
+class CatalogChange {
+public:
+    explicit CatalogChange(std::shared_ptr<CatalogState> state) : state_(std::move(state)) {
+        state_->changing_.fetch_add(1, std::memory_order_acq_rel);
+    }
+
+    CatalogChange(const CatalogChange&) = delete;
+    CatalogChange& operator=(const CatalogChange&) = delete;
+
+    // Nothing was committed.
+    void was_in_vain() { in_vain_ = true; }
+
+    // Outdates the catalog first, unless it was in vain.
+    ~CatalogChange() {
+        if (!in_vain_) state_->outdate();
+        state_->changing_.fetch_sub(1, std::memory_order_acq_rel);
+    }
+
+private:
+    std::shared_ptr<CatalogState> state_;
+    bool in_vain_ = false;
 };
 
 }  // namespace weir::proxy

@@ -61,6 +61,7 @@ std::size_t ClientSession::process(Bytes input) {
 bool ClientSession::may_start_group() const {
     if (waiting_ || listener_wait_ || prelude_pending_ || healing_ || output_.size() > output_limit)
         return false;
+    if (waits_for_host() || is_retrying()) return false;
     if (!server_output_.empty()) return false;
     if (server_ == nullptr || server_->expected.in_sync()) return true;
     // The rest of what was sent without an end; or the Sync that an error waits for.
@@ -132,6 +133,10 @@ std::size_t ClientSession::take_group(const Group& group) {
     }
     auto needs = group.missing > 0 ? plan_large(group) : plan(group);
     if (phase_ != Phase::serving) return 0;
+    if (routing_ != nullptr) {
+        const auto answered = answer_about_routing(group, needs);
+        if (answered != Answered::no) return answered == Answered::yes ? taken(group) : 0;
+    }
     if (used_sequences_ != nullptr) settle_sequences(needs);
     if ((server_ == nullptr || local_failed_) && answer_locally(group, needs)) return taken(group);
     if (needs.listens != nullptr && listens_here(group, needs)) return take_listen(group, needs);
@@ -142,15 +147,22 @@ std::size_t ClientSession::take_group(const Group& group) {
     const bool pins = needs.pins != 0 && !keeps_server();
     if (!canceled_ && !prelude_error_) {
         // Nobody stands in the queue for a server that he may not keep.
-        const bool in_vain = pins && server_ == nullptr && !waiting_ && pool_.pins_full();
+        const bool in_vain = pins && server_ == nullptr && !waiting_ && pool_->pins_full();
         if (in_vain) return refuse_pin(group, needs);
+        const bool to_be_routed = routing_ != nullptr && server_ == nullptr && !waiting_;
+        if (to_be_routed && !choose_host(needs, group)) return 0;
         waiter_.preferred_server = needs.reads_sequences ? sequence_server_ : 0;
         if (!acquire()) return 0;
     }
+    if (prelude_error_ && goes_on_primary()) return 0;
     if (canceled_ || prelude_error_) return refuse_group(group);
+    if (routing_ != nullptr) {
+        if (must_not_run_on_replica(needs)) return refuse_on_replica(group, needs);
+        if (routing_->on_replica && !deferred_begin_.empty()) routing_->begin = deferred_begin_;
+    }
     // In the middle of a reply nothing can be said.
     if (pins && reply_left_ > 0) return 0;
-    if (pins && !pool_.try_start_pin()) return refuse_pin(group, needs);
+    if (pins && !pool_->try_start_pin()) return refuse_pin(group, needs);
     if (needs.pins != 0) {
         // A group that waits for its prelude comes here twice.
         if (pins) {
@@ -169,11 +181,13 @@ std::size_t ClientSession::take_group(const Group& group) {
         note_changes(needs, *needs.changes);
         if (needs.changes->prepare != nullptr) prepares_by_sql(*needs.changes);
     }
+    if (outdates_catalog_) begin_catalog_change(needs);
     if (listening_ != nullptr) follow_listening(needs);
     forwarded_in_group_ = false;
     const bool was_idle =
         server_->status == protocol::TransactionStatus::idle && !group_open_ && !begin_sent_;
     stream_discard_ = false;
+    if (routing_ != nullptr) begin_on_host(group, needs);
     send_group(group);
     group_prepares_.reset();
     if (!touched_.empty() && may_ask_behind(needs, group, was_idle)) send_inquiry();

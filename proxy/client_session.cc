@@ -14,20 +14,19 @@ constexpr int turns_at_once = 16;
 // Above this an idle session gives its buffers back.
 constexpr std::size_t kept_capacity = 1024;
 
-void release_if_large(std::string& buffer) {
-    if (buffer.empty() && buffer.capacity() > kept_capacity) std::string().swap(buffer);
-}
-
 }  // namespace
 
 ClientSession::ClientSession(Worker& worker, SessionStart start)
     : worker_(worker),
-      pool_(start.entry->pool),
-      counters_(pool_.counters(worker.index())),
+      pool_(&start.entry->pool),
+      counters_(start.entry->pool.counters(worker.index())),
       catalog_state_(*start.entry->catalog),
       limits_(start.entry->limits()),
       timer_(*this),
       start_(std::move(start)) {
+    if (start_.entry->cluster != nullptr) {
+        routing_ = std::make_unique<Routing>(start_.entry->cluster, *limits_);
+    }
     input_ = std::move(start_.transport.unread());
     start_.transport.unread().clear();
 }
@@ -37,7 +36,7 @@ ClientSession::~ClientSession() = default;
 void ClientSession::begin() {
     connected_at_ = worker_.loop().now();
     idle_since_ = connected_at_;
-    pool_.client_added();
+    start_.entry->pool.client_added();
     client_ = worker_.loop().add(std::move(start_.transport), *this);
     waiter_.loop = &worker_.loop();
     waiter_.channel = client_.key();
@@ -50,11 +49,18 @@ void ClientSession::on_ready(std::uint64_t) {
     advance();
 }
 
+void ClientSession::release_if_large(std::string& buffer) {
+    if (buffer.empty() && buffer.capacity() > kept_capacity) std::string().swap(buffer);
+}
+
 void ClientSession::on_wake(std::uint64_t) {
+    if (waits_for_host()) look_for_host_again();
     if (waiting_ && phase_ != Phase::ended) {
-        auto collected = pool_.collect(waiter_, *this);
+        auto collected = pool_->collect(waiter_, *this);
         if (collected.server != nullptr) {
             server_granted(*collected.server);
+        } else if (collected.failure && may_go_on_elsewhere()) {
+            waiting_ = false;
         } else if (collected.failure) {
             waiting_ = false;
             collected.failure->severity = protocol::Severity::fatal;
@@ -280,7 +286,7 @@ void ClientSession::finish(std::string_view reason) {
     let_server_go();
     leave_pinned();
     if (listening_ != nullptr) stop_listening();
-    pool_.client_removed();
+    start_.entry->pool.client_removed();
     timer_.cancel();
     worker_.to_server().clear();
     // What the client was not told yet goes out as far as the socket takes it.
@@ -333,7 +339,7 @@ SessionView ClientSession::view() const {
     view.local_port = start_.local_port;
     view.tls = start_.tls;
     view.application_name = parameters_->value("application_name");
-    view.state = waiting_ ? "waiting" : server_ != nullptr ? "active" : "idle";
+    view.state = waiting_ || waits_for_host() ? "waiting" : server_ != nullptr ? "active" : "idle";
     view.pin = pin_ == router::PinReason::none ? "" : router::text(pin_);
     view.pin_detail = pin_detail_;
     view.pin_statement = router::text(pin_statement_);
@@ -342,6 +348,7 @@ SessionView ClientSession::view() const {
     view.connected = connected_at_;
     view.request = request_at_;
     if (waiting_) view.wait = worker_.loop().now() - waiter_.since;
+    if (waits_for_host()) view.wait = worker_.loop().now() - *routing_->waiting_since;
     view.server_id = server_ != nullptr ? server_->id() : 0;
     view.server_prepared_statements = server_ != nullptr ? server_->prepared.size() : 0;
     view.peer_process = start_.peer_process;

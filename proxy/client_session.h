@@ -19,12 +19,14 @@
 //   session_timers.cc      deadlines              session_pins.cc      keeping a server
 //   session_listen.cc      LISTEN, by a connection that listens for all
 //   session_notifications.cc  what it brings
+//   session_routing.cc    which host of a cluster  session_retry.cc  reads that a replica refuses
 #pragma once
 
 #include "protocol/backend_messages.h"
 #include "protocol/message.h"
 #include "proxy/pool_entry.h"
 #include "proxy/session_listening.h"
+#include "proxy/session_routing.h"
 #include "proxy/state_inquiry.h"
 #include "proxy/worker.h"
 #include "router/statement.h"
@@ -96,6 +98,8 @@ public:
     void notified(const NotificationRef& notification);
     void listener_answered(const ListenerAnswer& answer);
     void listener_lost(const ListenerLost& lost);
+    // The hosts of this cluster have other roles or states now.
+    void topology_changed(const Cluster* cluster);
     SessionView view() const;
 
     std::uint64_t id() const { return start_.id; }
@@ -173,6 +177,10 @@ private:
         bool large = false;       // the beginning of a message that is passed on in pieces
         // Nothing that a request behind it could get in the way of: no COPY.
         bool short_and_known = false;
+        // Of a cluster: may all of it run on a replica? Only where that is to be decided.
+        router::ReadVerdict read{router::ReadTarget::any, router::ReadReason::empty, true};
+        router::StatementPtr read_statement;  // the only one
+        bool read_judged = false;
         std::unique_ptr<Changes> changes;
         // The group's own Parse messages: name and text.
         boost::container::small_vector<std::pair<std::string_view, std::string_view>, 4> parsed;
@@ -246,6 +254,7 @@ private:
     [[gnu::hot]] bool may_move_again() const;
 
     bool flush_client() {
+        if (is_holding()) hold_output();
         return !(output_.empty() && worker_.to_client().empty()) && send_output();
     }
 
@@ -254,6 +263,8 @@ private:
     [[gnu::hot]] void write_to_server();
     [[gnu::cold]] void client_gone();
     void release_retained();
+    // Gives the room of an empty buffer back if it is more than an idle session should keep.
+    static void release_if_large(std::string& buffer);
 
     bool session_mode() const { return limits_->pool_mode == conf::PoolMode::session; }
 
@@ -288,6 +299,72 @@ private:
     [[gnu::cold]] void tell_refusal();
     [[gnu::cold]] protocol::Error idle_pin_error() const;
     std::string_view activity() const;
+
+    // --- session_routing.cc ---
+    // Where a text may run has to be known: it is to be routed, or was routed to a replica.
+    bool judges_reads() const {
+        return routing_ != nullptr && (server_ == nullptr || routing_->on_replica);
+    }
+
+    [[gnu::hot]] void begin_read_plan();
+    [[gnu::hot]] void plan_read(
+        const router::StatementPtr& statement, std::string_view text, Plan& plan
+    );
+    [[gnu::cold]] void follow_parameters();
+    [[gnu::cold]] void warn_of_setting(std::string_view name, std::string_view value);
+    [[gnu::hot]] bool may_go_to_replica(const Plan& plan, const Group& group) const;
+    [[gnu::hot]] bool choose_host(const Plan& plan, const Group& group);
+    [[gnu::hot]] bool choose_host_of(const pool::Topology& topology, const Plan& plan, bool reads);
+    [[gnu::cold]] bool choose_host_for_welcome();
+    pool::TimePoint may_wait_until(pool::TimePoint now) const;
+    std::optional<std::size_t> primary_of(const pool::Topology& topology) const;
+    [[gnu::hot]] void take_host(const pool::Topology& topology, std::size_t host);
+    [[gnu::cold]] void wait_for_host();
+    [[gnu::hot]] void host_chosen();
+    [[gnu::hot]] bool must_not_run_on_replica(const Plan& plan) const;
+    [[gnu::cold]] std::size_t refuse_on_replica(const Group& group, const Plan& plan);
+    [[gnu::hot]] void begin_on_host(const Group& group, const Plan& plan);
+    [[gnu::hot]] void request_ended_on_host(bool in_transaction);
+    [[gnu::cold]] void lose_primary();
+    [[gnu::cold]] void host_suspected();
+    [[gnu::cold]] void leave_host();
+    enum class Answered : std::uint8_t { no, yes, later };
+
+    [[nodiscard]] Answered answer_about_routing(const Group& group, const Plan& plan);
+    [[gnu::cold]] std::string last_route_text();
+    [[gnu::cold]] void answer_show(std::string_view name, std::string_view value);
+    [[gnu::cold]] void look_for_host_again();
+    [[gnu::cold]] bool may_go_on_elsewhere();
+
+    bool waits_for_host() const { return routing_ != nullptr && routing_->parked; }
+
+    // --- session_retry.cc ---
+    bool is_holding() const { return routing_ != nullptr && routing_->holding; }
+
+    bool is_retrying() const {
+        return routing_ != nullptr && routing_->retrying != router::ReplicaRefusal::none;
+    }
+
+    [[gnu::cold]] void hold_output();
+    void release_held();
+
+    // A message of this type goes to the client: what cannot be taken back does not stay.
+    void release_before(char type) {
+        if (is_holding() && type != protocol::backend::row_description &&
+            type != protocol::backend::parse_complete && type != protocol::backend::bind_complete &&
+            type != protocol::backend::no_data && type != protocol::backend::notice_response &&
+            type != protocol::backend::parameter_description &&
+            type != protocol::backend::copy_out_response) {
+            release_held();
+        }
+    }
+
+    [[gnu::cold]] bool refused_by_replica(const protocol::ErrorResponse& response);
+    [[gnu::cold]] bool settings_refused_by_replica();
+    [[gnu::cold]] bool goes_on_primary();
+    [[gnu::cold]] void retry_on_primary();
+    [[gnu::cold]] bool lost_while_reading(pool::CloseReason reason, bool gone);
+    [[gnu::cold]] void send_again();
 
     // --- session_listen.cc ---
     [[gnu::cold]] bool is_one_execution(const Group& group);
@@ -496,25 +573,33 @@ private:
     [[gnu::cold]] void settle_injected(bool failed);
 
     // --- session_catalog.cc ---
-    bool has_catalog();
+    [[gnu::hot]] bool has_catalog();
     static std::string_view name_reached(const router::Statement& statement);
     [[gnu::cold]] PinSet plan_reached(const router::StatementPtr& known, Plan& plan, PinSet pins);
 
+    // What a replica has may be older than DDL that was seen.
     bool may_read_catalog() const {
+        if (routing_ != nullptr && routing_->on_replica && unresolved_.empty()) return false;
         return !unresolved_.empty() || outdates_catalog_ || catalog_state_.refresh_wanted();
     }
 
     [[gnu::cold]] bool knows_names(const router::Statement& statement) const;
     [[gnu::hot]] void note_run(const Plan& plan);
     [[gnu::cold]] void note_ddl(const Plan& plan);
+    [[gnu::cold]] void begin_catalog_change(const Plan& plan);
+    [[gnu::cold]] void end_catalog_change();
 
     // The transaction has ended: was it planned by the catalog that was there when it ran?
     void settle_run() {
         if (server_->ran.empty() && ddl_ == Ddl::none) return;
-        if (!outdates_catalog_ && ddl_ == Ddl::none && catalog_state_.epoch() == ran_epoch_) {
+        const bool changing = catalog_state_.is_changing();
+        if (!changing && !outdates_catalog_ && ddl_ == Ddl::none &&
+            catalog_state_.epoch() == ran_epoch_) {
             server_->ran.clear();
             return;
         }
+        // Nothing that was read before now tells what these statements have reached.
+        if (changing && !server_->ran.empty()) catalog_state_.outdate();
         look_up_run_again();
     }
 
@@ -575,7 +660,8 @@ private:
     Worker& worker_;
     pool::Channel client_;
     pool::ServerConnection* server_ = nullptr;
-    pool::ServerPool& pool_;
+    // Of the host that serves it next, or that has lent server_.
+    pool::ServerPool* pool_;
     pool::PoolCounters& counters_;
     CatalogState& catalog_state_;
     SessionLimitsRef limits_;
@@ -603,7 +689,9 @@ private:
     bool temp_search_path_ = false;    // pg_temp may be in search_path in this transaction
     bool catalog_is_plain_ = false;  // catalog_ knows of nothing that a text could reach by itself
     bool outdates_catalog_ = false;  // DDL in this transaction
-    bool ran_too_much_ = false;      // more statements in this transaction than are remembered
+    // DDL under way that the group in flight may commit.
+    std::shared_ptr<CatalogChange> catalog_change_;
+    bool ran_too_much_ = false;  // more statements in this transaction than are remembered
     Ddl ddl_ = Ddl::none;
     bool unit_committed_ = false;       // a COMMIT since the server was in sync and idle
     bool unit_may_commit_ = false;      // a procedure or DO since then may have made one, unseen
@@ -661,6 +749,7 @@ private:
     std::vector<router::NewSessions> new_sessions_;
     std::unique_ptr<StateInquiry> inquiry_;  // sent, not yet settled
     std::unique_ptr<Listening> listening_;   // from its first LISTEN on
+    std::unique_ptr<Routing> routing_;       // of a cluster's sessions
     std::vector<NameChange> name_changes_;
     std::size_t names_settled_ = 0;
     // What the server is to have under names of SQL, sent and not answered; oldest first.

@@ -123,8 +123,8 @@ protocol::TextRules ClientSession::text_rules() const {
 std::string_view ClientSession::statement_scope() {
     if (scope_for_ != parameters_) {
         scope_for_ = parameters_;
-        scope_ = pool_.name().database;
-        scope_.append(1, '\0').append(pool_.name().user);
+        scope_ = start_.entry->pool.name().database;
+        scope_.append(1, '\0').append(start_.entry->pool.name().user);
         // What is this client's alone for now: temporary objects, a setting not yet known.
         const bool own = scope_mark_ != 0 || (pins_ & pin_bit(router::PinReason::temp_object)) != 0;
         if (own) {
@@ -152,6 +152,7 @@ const router::StatementPtr& ClientSession::knowledge_of(std::string_view text) {
 ClientSession::Plan ClientSession::plan(const Group& group) {
     Plan plan;
     worker_.planned().clear();
+    if (judges_reads()) begin_read_plan();
     std::size_t messages = 0;
     protocol::for_each_message(group.bytes, [&](const protocol::MessageView& message) {
         if (phase_ != Phase::serving) return;
@@ -211,6 +212,8 @@ void ClientSession::plan_message(const protocol::MessageView& message, Plan& pla
             return plan_describe(message, plan);
         case frontend::function_call:
             plan.needs_server = true;
+            plan.read = {};
+            ++plan.texts;
             if (!is_large_object_function(protocol::FieldCursor(message.body).u32())) {
                 plan.pin = router::PinReason::internal_function;
                 plan.pins |= pin_bit(plan.pin);
@@ -276,6 +279,7 @@ void ClientSession::plan_bind(const protocol::MessageView& message, Plan& plan) 
         if (known->columns != 0) plan.described.push_back(known);
         if (known->statement->from_sql) {
             ++plan.texts;
+            plan.read = {};
             return plan_prepared(*known->statement, plan);
         }
     }
@@ -319,6 +323,7 @@ const router::StatementPtr& ClientSession::plan_text(
 ) {
     const auto& known = knowledge_of(text);
     ++plan.texts;
+    if (judges_reads()) plan_read(known, text, plan);
     plan.short_and_known = is_short(*known);
     if (known->is_single() && known->kind() == StatementKind::deallocate) {
         plan.deallocates = true;

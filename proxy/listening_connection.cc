@@ -185,7 +185,7 @@ asio::awaitable<bool> ListeningConnection::connect() {
     pool::PoolName name = entry_->pool.name();
     const auto deadline = pool::Clock::now() + host_.settings().server_connect_timeout;
     auto server = co_await host_.log_in(std::move(name), deadline);
-    const auto& [database, user] = entry_->pool.name();
+    const auto& [database, user, host] = entry_->pool.name();
     if (!server) {
         spdlog::warn(
             "{}/{}: login of the listening connection failed: {}",
@@ -255,7 +255,7 @@ void ListeningConnection::shut() {
 }
 
 void ListeningConnection::lost() {
-    const auto& [database, user] = entry_->pool.name();
+    const auto& [database, user, host] = entry_->pool.name();
     shut();
     stream_.reset();
     ++connection_;

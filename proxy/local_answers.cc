@@ -25,6 +25,15 @@ bool ClientSession::answer_locally(const Group& group, const Plan& plan) {
     auto& out = worker_.to_client();
     const bool ends_block =
         plan.lone_query == StatementKind::rollback || plan.lone_query == StatementKind::commit;
+    const bool lost = routing_ != nullptr && routing_->lost_transaction != nullptr;
+    if (lost && group.terminator != 0 && plan.lone_query != StatementKind::rollback) {
+        // COMMIT ends it, but never as if it had been done.
+        const auto why = std::exchange(routing_->lost_transaction, nullptr);
+        if (plan.ends_transaction) local_failed_ = in_transaction_ = false;
+        fail_group(group, *why);
+        return true;
+    }
+    if (lost) routing_->lost_transaction.reset();
     if (local_failed_ && !ends_block) {
         // COMMIT or ROLLBACK by the extended protocol is answered by PostgreSQL, in a transaction
         // that has failed there, too.
@@ -70,6 +79,7 @@ bool ClientSession::answer_query_locally(const Group& group, const Plan& plan) {
             deferred_begin_ =
                 protocol::parse_query(protocol::message_at(group.bytes).body).value_or("BEGIN");
             in_transaction_ = true;
+            if (routing_ != nullptr) routing_->context = routing_->group_context;
             transaction_at_ = worker_.loop().now();
             arm(limits_->transaction_timeout);
             arm(limits_->idle_transaction_timeout);
@@ -82,6 +92,7 @@ bool ClientSession::answer_query_locally(const Group& group, const Plan& plan) {
             deferred_begin_.clear();
             local_failed_ = false;
             in_transaction_ = false;
+            if (routing_ != nullptr) request_ended_on_host(false);
             if (listening_ != nullptr) listening_transaction_ended(commit);
             counters_.transactions.add(1);
             protocol::write_command_complete(commit ? "COMMIT" : "ROLLBACK", out);

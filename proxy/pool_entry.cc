@@ -1,5 +1,7 @@
 #include "proxy/pool_entry.h"
 
+#include <algorithm>
+
 namespace weir::proxy {
 
 namespace {
@@ -7,7 +9,53 @@ namespace {
 // Clients choose their settings: what is remembered of them is bounded.
 constexpr std::size_t accepted_limit = 1000;
 
+std::deque<pool::ServerPool> pools_of(
+    pool::PoolName name,
+    const std::vector<pool::EventLoop*>& workers,
+    pool::PoolObserver& observer,
+    unsigned hosts
+) {
+    std::deque<pool::ServerPool> pools;
+    for (name.host = 0; name.host < hosts; ++name.host)
+        pools.emplace_back(name, workers, observer);
+    return pools;
+}
+
 }  // namespace
+
+PoolEntry::PoolEntry(
+    const pool::PoolName& name,
+    const std::vector<pool::EventLoop*>& workers,
+    pool::PoolObserver& observer,
+    std::shared_ptr<Cluster> of,
+    unsigned hosts
+)
+    : pools(pools_of(name, workers, observer, hosts)),
+      pool(pools.front()),
+      cluster(std::move(of)) {}
+
+std::size_t PoolEntry::total(pool::TimePoint now) const {
+    std::size_t total = 0;
+    for (const auto& each : pools)
+        total += each.counts(now).total();
+    return total;
+}
+
+bool PoolEntry::recycled() const {
+    return std::all_of(pools.begin(), pools.end(), [](const auto& each) {
+        return each.recycled();
+    });
+}
+
+void PoolEntry::recycle() {
+    for (auto& each : pools)
+        each.recycle();
+}
+
+void PoolEntry::close_all_idle(pool::CloseReason reason) {
+    for (auto& each : pools)
+        each.close_all_idle(reason);
+}
 
 void WelcomeCache::outdate() {
     const std::lock_guard lock(mutex_);

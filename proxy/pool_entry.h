@@ -1,17 +1,22 @@
-// PoolEntry: one pool and what sessions of its (database, user) share: limits in force, the
-// welcome, and which start-up settings PostgreSQL has accepted before.
+// PoolEntry: the pools of one (database, user), one for each host, and what its sessions share:
+// limits in force, the welcome, and which start-up settings PostgreSQL has accepted before.
 #pragma once
 
 #include "conf/settings.h"
+#include "pool/replica_choice.h"
 #include "pool/server_pool.h"
 #include "proxy/catalog_state.h"
 #include "proxy/pin_counts.h"
 
 #include <atomic>
+#include <deque>
 #include <map>
 #include <mutex>
+#include <optional>
 
 namespace weir::proxy {
+
+class Cluster;
 
 // What sessions need of the configuration; replaced as a whole by RELOAD.
 struct SessionLimits {
@@ -33,6 +38,11 @@ struct SessionLimits {
     pool::Duration pin_idle_timeout{};
     pool::Duration client_login_timeout{};
     conf::PinNotice pin_notice = conf::PinNotice::off;
+    // Of a cluster.
+    conf::RouteTo route = conf::RouteTo::automatic;
+    pool::Consistency consistency = pool::Consistency::session;
+    pool::Duration causal_wait{};
+    pool::ReadPolicy read_policy;
     bool log_disconnections = true;
     bool log_pooler_errors = true;
 };
@@ -64,12 +74,28 @@ private:
 };
 
 struct PoolEntry {
+    // `cluster`: null without one. REQUIRES: `hosts` is the number of its hosts, or 1.
     PoolEntry(
-        pool::PoolName name, std::vector<pool::EventLoop*> workers, pool::PoolObserver& observer
-    )
-        : pool(std::move(name), std::move(workers), observer) {}
+        const pool::PoolName& name,
+        const std::vector<pool::EventLoop*>& workers,
+        pool::PoolObserver& observer,
+        std::shared_ptr<Cluster> of = nullptr,
+        unsigned hosts = 1
+    );
 
-    pool::ServerPool pool;
+    // By host; one without a cluster.
+    std::deque<pool::ServerPool> pools;
+    // The first of them. It also counts what clients do, whichever host serves them.
+    pool::ServerPool& pool;
+    const std::shared_ptr<Cluster> cluster;
+    // The cluster's primary when its roles last changed. The control plane's.
+    std::optional<std::size_t> primary;
+    // On all hosts: whatever state they are in.
+    std::size_t total(pool::TimePoint now) const;
+    bool recycled() const;
+    void recycle();
+    void close_all_idle(pool::CloseReason reason);
+
     WelcomeCache welcome;
     // Of the database: its pools share it.
     std::shared_ptr<CatalogState> catalog = std::make_shared<CatalogState>();

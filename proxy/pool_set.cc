@@ -26,6 +26,32 @@ constexpr auto farewell_limit = seconds(60);
 // What a login may send before it is a broken peer.
 constexpr std::size_t login_message_limit = 1 << 20;
 
+pool::Consistency consistency_of(conf::Consistency consistency) {
+    switch (consistency) {
+        case conf::Consistency::none:
+            return pool::Consistency::none;
+        case conf::Consistency::session:
+            break;
+        case conf::Consistency::global:
+            return pool::Consistency::global;
+        case conf::Consistency::strict:
+            return pool::Consistency::strict;
+    }
+    return pool::Consistency::session;
+}
+
+pool::PrimaryReads primary_reads_of(conf::PrimaryReads reads) {
+    switch (reads) {
+        case conf::PrimaryReads::never:
+            return pool::PrimaryReads::never;
+        case conf::PrimaryReads::fallback:
+            break;
+        case conf::PrimaryReads::always:
+            return pool::PrimaryReads::always;
+    }
+    return pool::PrimaryReads::fallback;
+}
+
 SessionLimits session_limits(
     const conf::Settings& settings, const std::string& database, const std::string& user
 ) {
@@ -50,6 +76,19 @@ SessionLimits session_limits(
     limits.client_login_timeout = settings.client_login_timeout;
     limits.log_disconnections = settings.log_disconnections;
     limits.log_pooler_errors = settings.log_pooler_errors;
+    const auto* found = conf::find_database(settings, database);
+    if (found == nullptr || found->hosts.empty()) return limits;
+    limits.route = conf::effective_route(*found);
+    limits.consistency = consistency_of(found->consistency);
+    limits.causal_wait = found->causal_wait;
+    auto& reads = limits.read_policy;
+    reads.primary_reads = primary_reads_of(found->primary_reads);
+    if (found->primary_reads_weight) {
+        reads.primary_weight = static_cast<std::uint32_t>(*found->primary_reads_weight);
+    }
+    reads.zone = settings.zone;
+    reads.max_lag = found->max_lag;
+    reads.max_lag_bytes = static_cast<std::uint64_t>(found->max_lag_bytes);
     return limits;
 }
 
@@ -75,6 +114,7 @@ PoolSet::PoolSet(
 )
     : io_(io),
       login_(threads),
+      clusters_(io, login_, workers.size()),
       keys_(keys),
       workers_(std::move(workers)),
       timer_(io),
@@ -82,6 +122,7 @@ PoolSet::PoolSet(
 
 void PoolSet::configure(const Configuration& configuration) {
     configuration_ = configuration;
+    clusters_.configure(configuration);
     for (const auto& [name, entry] : entries_)
         configure_entry(*entry);
     // What failed with the old settings may work now.
@@ -91,7 +132,8 @@ void PoolSet::configure(const Configuration& configuration) {
 
 void PoolSet::configure_entry(PoolEntry& entry) const {
     const auto& settings = *configuration_.settings;
-    const auto& [database, user] = entry.pool.name();
+    const auto& database = entry.pool.name().database;
+    const auto& user = entry.pool.name().user;
     pool::PoolLimits limits;
     limits.size = static_cast<std::size_t>(conf::effective_pool_size(settings, database, user));
     limits.min_size =
@@ -103,7 +145,8 @@ void PoolSet::configure_entry(PoolEntry& entry) const {
     limits.server_idle_timeout = settings.server_idle_timeout;
     limits.max_pinned = static_cast<std::size_t>(conf::effective_max_pinned(settings, database));
     limits.lend_policy = conf::effective_lend_policy(settings);
-    entry.pool.set_limits(limits);
+    for (auto& pool : entry.pools)
+        pool.set_limits(limits);
     entry.set_limits(std::make_shared<const SessionLimits>(session_limits(settings, database, user))
     );
 }
@@ -112,12 +155,18 @@ std::shared_ptr<PoolEntry> PoolSet::entry(const std::string& database, const std
     pool::PoolName name{database, user};
     auto& entry = entries_[name];
     if (entry == nullptr) {
-        entry = std::make_shared<PoolEntry>(name, workers_, *this);
+        auto cluster = clusters_.find(database);
+        const auto hosts = cluster == nullptr ? 1 : cluster->addresses().size();
+        entry = std::make_shared<PoolEntry>(
+            name, workers_, *this, std::move(cluster), static_cast<unsigned>(hosts)
+        );
         auto& catalog = catalogs_[database];
         if (catalog == nullptr) catalog = entry->catalog;
         entry->catalog = catalog;
         configure_entry(*entry);
-        if (must_pause(database)) entry->pool.pause();
+        // Reads are routed by the catalog: it is read before the first statement asks for it.
+        if (entry->cluster != nullptr) catalog->want_refresh();
+        if (must_pause(database)) apply_pause(*entry);
     }
     return entry;
 }
@@ -139,9 +188,11 @@ asio::awaitable<void> PoolSet::maintain() {
                 catalog->want_refresh();
         }
         for (const auto& [name, entry] : entries_) {
-            if (count % 10 == 0) entry->pool.close_stale(now);
-            // A paused pool keeps nothing, also of what comes back later.
-            if (entry->pool.paused()) entry->pool.close_all_idle(pool::CloseReason::reconnect);
+            for (auto& pool : entry->pools) {
+                if (count % 10 == 0) pool.close_stale(now);
+                // A paused pool keeps nothing, also of what comes back later.
+                if (pool.paused()) pool.close_all_idle(pool::CloseReason::reconnect);
+            }
         }
         balance();
     }
@@ -150,15 +201,15 @@ asio::awaitable<void> PoolSet::maintain() {
 void PoolSet::stop() {
     stopping_ = true;
     timer_.cancel();
-    for (const auto& [name, entry] : entries_) {
-        entry->pool.close_all_idle(pool::CloseReason::shutdown);
-    }
+    clusters_.stop();
+    for (const auto& [name, entry] : entries_)
+        entry->close_all_idle(pool::CloseReason::shutdown);
 }
 
 bool PoolSet::empty() const {
     const auto now = pool::Clock::now();
     return std::all_of(entries_.begin(), entries_.end(), [now](const auto& named) {
-        return named.second->pool.counts(now).total() == 0;
+        return named.second->total(now) == 0;
     });
 }
 
@@ -174,25 +225,50 @@ void PoolSet::servers_wanted(pool::ServerPool&) {
 void PoolSet::balance() {
     if (stopping_) return;
     const auto now = pool::Clock::now();
-    std::vector<std::pair<pool::Duration, PoolEntry*>> wanting;
+
+    struct Wanting {
+        pool::Duration wait;
+        const std::shared_ptr<PoolEntry>* entry;
+        unsigned host;
+    };
+
+    std::vector<Wanting> wanting;
     for (const auto& [name, entry] : entries_) {
-        const auto counts = entry->pool.counts(now);
-        if (pool::servers_to_open(counts, entry->pool.limits()) > 0) {
-            wanting.emplace_back(counts.oldest_wait, entry.get());
+        for (unsigned host = 0; host < entry->pools.size(); ++host) {
+            const auto& pool = entry->pools[host];
+            const auto counts = pool.counts(now);
+            if (pool::servers_to_open(counts, pool.limits()) > 0) {
+                wanting.push_back({counts.oldest_wait, &entry, host});
+            }
         }
     }
-    std::sort(wanting.begin(), wanting.end(), [](const auto& a, const auto& b) {
-        return a.first > b.first;
+    std::sort(wanting.begin(), wanting.end(), [](const Wanting& a, const Wanting& b) {
+        return a.wait > b.wait;
     });
-    for (const auto& [wait, entry] : wanting)
-        balance_pool(*entry, now);
-    for (const auto& [name, entry] : entries_)
-        entry->pool.lend_after_all(now);
+    for (const auto& each : wanting)
+        balance_pool(*each.entry, each.host, now);
+    for (const auto& [name, entry] : entries_) {
+        for (auto& pool : entry->pools)
+            pool.lend_after_all(now);
+    }
 }
 
-void PoolSet::balance_pool(PoolEntry& entry, pool::TimePoint now) {
-    auto& pool = entry.pool;
-    if (pool.paused()) return;
+// A host that is fenced gets no connection, and one that is down gets none that nobody waits for.
+bool PoolSet::may_open(const PoolEntry& entry, unsigned host) const {
+    if (entry.cluster == nullptr) return true;
+    const auto topology = entry.cluster->monitor()->topology().get();
+    if (topology == nullptr) return true;
+    const auto state = topology->hosts[host].state;
+    if (state == pool::HostState::fenced) return false;
+    const bool wanted = entry.pools[host].counts(pool::Clock::now()).waiting > 0;
+    return wanted || state != pool::HostState::down;
+}
+
+void PoolSet::balance_pool(
+    const std::shared_ptr<PoolEntry>& entry, unsigned host, pool::TimePoint now
+) {
+    auto& pool = entry->pools[host];
+    if (pool.paused() || !may_open(*entry, host)) return;
     const auto attempts = attempts_.find(pool.name());
     if (attempts != attempts_.end() && now < attempts->second.next) return;
     auto wanted = pool::servers_to_open(pool.counts(now), pool.limits());
@@ -201,9 +277,9 @@ void PoolSet::balance_pool(PoolEntry& entry, pool::TimePoint now) {
         if (pool.counts(now).opening > 0) return;
         wanted = std::min<std::size_t>(wanted, 1);
     }
-    for (; wanted > 0 && make_room(entry); --wanted) {
+    for (; wanted > 0 && make_room(pool); --wanted) {
         pool.opening_started();
-        asio::co_spawn(io_, open(entries_.at(pool.name())), log_failure);
+        asio::co_spawn(io_, open(entry, host), log_failure);
     }
 }
 
@@ -211,7 +287,7 @@ std::size_t PoolSet::database_total(const std::string& database) const {
     const auto now = pool::Clock::now();
     std::size_t total = 0;
     for (const auto& [name, entry] : entries_) {
-        if (name.database == database) total += entry->pool.counts(now).total();
+        if (name.database == database) total += entry->total(now);
     }
     return total;
 }
@@ -220,16 +296,16 @@ std::size_t PoolSet::user_total(const std::string& user) const {
     const auto now = pool::Clock::now();
     std::size_t total = 0;
     for (const auto& [name, entry] : entries_) {
-        if (name.user == user) total += entry->pool.counts(now).total();
+        if (name.user == user) total += entry->total(now);
     }
     return total;
 }
 
 // Room under the limits of the database and the user; if there is none, the longest-idle server
 // of another pool is asked to leave, and its end brings the next round.
-bool PoolSet::make_room(PoolEntry& entry) {
+bool PoolSet::make_room(const pool::ServerPool& wanting) {
     const auto& settings = *configuration_.settings;
-    const auto& name = entry.pool.name();
+    const auto& name = wanting.name();
     const auto per_database =
         static_cast<std::size_t>(conf::effective_max_db_connections(settings, name.database));
     const auto per_user =
@@ -237,74 +313,49 @@ bool PoolSet::make_room(PoolEntry& entry) {
     const bool database_full = per_database > 0 && database_total(name.database) >= per_database;
     const bool user_full = per_user > 0 && user_total(name.user) >= per_user;
     if (!database_full && !user_full) return true;
-    PoolEntry* longest = nullptr;
+    pool::ServerPool* longest = nullptr;
     std::optional<pool::TimePoint> since;
-    for (const auto& [other, candidate] : entries_) {
+    for (const auto& [other, entry] : entries_) {
         const bool helps = (!database_full || other.database == name.database) &&
                            (!user_full || other.user == name.user);
-        if (!helps || candidate.get() == &entry) continue;
-        // One that is on its way out already makes room enough.
-        if (candidate->pool.counts(pool::Clock::now()).closing > 0) return false;
-        const auto idle = candidate->pool.longest_idle();
-        if (idle && (!since || *idle < *since)) {
-            since = idle;
-            longest = candidate.get();
+        if (!helps) continue;
+        for (auto& candidate : entry->pools) {
+            if (&candidate == &wanting) continue;
+            // One that is on its way out already makes room enough.
+            if (candidate.counts(pool::Clock::now()).closing > 0) return false;
+            const auto idle = candidate.longest_idle();
+            if (idle && (!since || *idle < *since)) {
+                since = idle;
+                longest = &candidate;
+            }
         }
     }
     if (longest != nullptr) {
-        longest->pool.close_one_idle(
-            pool::CloseReason::room_for_other_pool, longest->pool.limits().min_size
-        );
+        longest->close_one_idle(pool::CloseReason::room_for_other_pool, longest->limits().min_size);
     }
     return false;
 }
 
 // --- opening ---
 
-pool::ServerTarget PoolSet::target_of(const pool::PoolName& name) const {
-    const auto& settings = *configuration_.settings;
-    pool::ServerTarget target;
-    target.settings = configuration_.settings;
-    target.tls = configuration_.server_tls;
-    target.user = name.user;
-    const auto* database = conf::find_database(settings, name.database);
-    if (database == nullptr) return target;
-    target.host = conf::server_host(settings, *database);
-    target.port = database->port;
-    target.database = conf::server_dbname(*database, name.database);
-    const auto add = [&](const char* parameter, const std::optional<std::string>& value) {
-        if (value) target.startup_parameters.emplace_back(parameter, *value);
-    };
-    add("client_encoding", database->client_encoding);
-    add("datestyle", database->datestyle);
-    add("timezone", database->timezone);
-    return target;
-}
-
 pool::ServerCredentials PoolSet::credentials_of(const pool::PoolName& name) const {
-    pool::ServerCredentials credentials;
     const auto* database = conf::find_database(*configuration_.settings, name.database);
     if (database != nullptr && database->password) {
+        pool::ServerCredentials credentials;
         credentials.password = std::string(database->password->reveal());
         return credentials;
     }
-    const auto user = configuration_.users->find(name.user);
-    if (user == configuration_.users->end()) return credentials;
-    switch (user->second.kind) {
-        case conf::SecretKind::plain:
-        case conf::SecretKind::md5:
-            credentials.password = std::string(user->second.text.reveal());
-            break;
-        case conf::SecretKind::scram:
-            credentials.scram_keys = keys_.find(name.user);
-            break;
-        case conf::SecretKind::none:
-            break;
-    }
-    return credentials;
+    return credentials_of_user(configuration_, name.user, keys_);
 }
 
 namespace {
+
+// Clients of a cluster see one server: a primary, unless all they do goes to replicas.
+void as_the_cluster(protocol::Settings& welcome, conf::RouteTo route) {
+    for (auto& [name, value] : welcome) {
+        if (name == "in_hot_standby") value = route == conf::RouteTo::replica ? "on" : "off";
+    }
+}
 
 // connect_query: its errors are logged and are nobody else's.
 asio::awaitable<bool> run_connect_query(
@@ -344,15 +395,15 @@ asio::awaitable<bool> run_connect_query(
 
 }  // namespace
 
-asio::awaitable<void> PoolSet::open(std::shared_ptr<PoolEntry> entry) {
-    auto& pool = entry->pool;
+asio::awaitable<void> PoolSet::open(std::shared_ptr<PoolEntry> entry, unsigned host) {
+    auto& pool = entry->pools[host];
     const auto deadline = pool::Clock::now() + configuration_.settings->server_connect_timeout;
-    auto target = target_of(pool.name());
+    auto target = server_target(configuration_, pool.name());
     auto credentials = credentials_of(pool.name());
     auto server = co_await login_.log_in(std::move(target), std::move(credentials), deadline);
     if (!server) {
         pool.opening_ended();
-        open_failed(*entry, server.error());
+        open_failed(pool, server.error());
         co_return;
     }
     const auto* database = conf::find_database(*configuration_.settings, pool.name().database);
@@ -365,7 +416,7 @@ asio::awaitable<void> PoolSet::open(std::shared_ptr<PoolEntry> entry) {
             auto error = protocol::error(
                 protocol::sqlstate::connection_failure, "connect_query broke the connection"
             );
-            open_failed(*entry, error);
+            open_failed(pool, error);
             co_return;
         }
     }
@@ -378,6 +429,7 @@ asio::awaitable<void> PoolSet::open(std::shared_ptr<PoolEntry> entry) {
     identity.tls = server->tls_text;
     identity.cancel_key = server->cancel_key;
     identity.welcome = server->parameters;
+    if (entry->cluster != nullptr) as_the_cluster(identity.welcome, entry->limits()->route);
     auto unread = std::move(server->transport.unread());
     server->transport.unread().clear();
     entry->welcome.learn(identity.welcome);
@@ -401,13 +453,22 @@ asio::awaitable<void> PoolSet::open(std::shared_ptr<PoolEntry> entry) {
 asio::awaitable<protocol::Result<pool::LoggedInServer>> PoolSet::log_in_apart(
     pool::PoolName name, pool::TimePoint deadline
 ) {
-    auto target = target_of(name);
+    if (const auto cluster = clusters_.find(name.database)) {
+        const auto topology = cluster->monitor()->topology().get();
+        const auto primary = topology == nullptr ? std::nullopt : topology->primary();
+        if (!primary) {
+            co_return protocol::error(
+                protocol::sqlstate::cannot_connect_now, "no primary is known at this time"
+            );
+        }
+        name.host = static_cast<unsigned>(*primary);
+    }
+    auto target = server_target(configuration_, name);
     auto credentials = credentials_of(name);
     co_return co_await login_.log_in(std::move(target), std::move(credentials), deadline);
 }
 
-void PoolSet::open_failed(PoolEntry& entry, const protocol::Error& error) {
-    auto& pool = entry.pool;
+void PoolSet::open_failed(pool::ServerPool& pool, const protocol::Error& error) {
     const auto now = pool::Clock::now();
     auto& attempts = attempts_[pool.name()];
     ++attempts.failures;
@@ -429,9 +490,11 @@ void PoolSet::open_failed(PoolEntry& entry, const protocol::Error& error) {
 }
 
 std::optional<protocol::Error> PoolSet::login_failure(const PoolEntry& entry) const {
-    const auto found = attempts_.find(entry.pool.name());
-    if (found == attempts_.end()) return std::nullopt;
-    return found->second.last;
+    for (const auto& pool : entry.pools) {
+        const auto found = attempts_.find(pool.name());
+        if (found != attempts_.end()) return found->second.last;
+    }
+    return std::nullopt;
 }
 
 // --- closing ---
@@ -480,7 +543,7 @@ void PoolSet::cancel_query(pool::ServerRef server) {
 }
 
 asio::awaitable<void> PoolSet::cancel(pool::ServerRef server) {
-    auto target = target_of(server->pool().name());
+    auto target = server_target(configuration_, server->pool().name());
     // The very host this server is on, even if the name means another one by now.
     if (server->identity().address != "unix") target.address = server->identity().address;
     auto key = server->identity().cancel_key;
@@ -522,11 +585,14 @@ bool PoolSet::must_pause(const std::string& database) const {
 }
 
 void PoolSet::apply_pause(PoolEntry& entry) {
-    if (must_pause(entry.pool.name().database)) {
-        entry.pool.pause();
-        entry.pool.close_all_idle(pool::CloseReason::reconnect);
-    } else {
-        entry.pool.resume();
+    const bool pause = must_pause(entry.pool.name().database);
+    for (auto& pool : entry.pools) {
+        if (pause) {
+            pool.pause();
+            pool.close_all_idle(pool::CloseReason::reconnect);
+        } else {
+            pool.resume();
+        }
     }
 }
 

@@ -5,10 +5,8 @@
 // a lock that workers would meet.
 #pragma once
 
-#include "conf/settings.h"
-#include "conf/userlist.h"
-#include "pool/scram_keys.h"
-#include "pool/server_login.h"
+#include "proxy/clusters.h"
+#include "proxy/configuration.h"
 #include "proxy/pool_entry.h"
 
 #include <boost/asio/io_context.hpp>
@@ -19,14 +17,6 @@
 #include <set>
 
 namespace weir::proxy {
-
-// What the control plane knows of the configuration at one time.
-struct Configuration {
-    std::shared_ptr<const conf::Settings> settings;
-    std::shared_ptr<const conf::UserList> users;
-    std::shared_ptr<const pool::TlsContext> client_tls;
-    std::shared_ptr<const pool::TlsContext> server_tls;
-};
 
 class PoolSet final : public pool::PoolObserver {
 public:
@@ -46,6 +36,8 @@ public:
     std::shared_ptr<PoolEntry> entry(const std::string& database, const std::string& user);
 
     const std::map<pool::PoolName, std::shared_ptr<PoolEntry>>& entries() const { return entries_; }
+
+    Clusters& clusters() { return clusters_; }
 
     // Begins the rounds of maintenance.
     void start();
@@ -72,7 +64,8 @@ public:
         pool::PoolName name, pool::TimePoint deadline
     );
 
-    // The last login to the servers of this pool failed with this, and no server is left.
+    // The last login to the servers of this pool failed with this, and no server is left. Of a
+    // cluster, to those of any host.
     std::optional<protocol::Error> login_failure(const PoolEntry& entry) const;
 
     const pool::HostResolver& resolver() const { return login_.resolver(); }
@@ -89,20 +82,21 @@ private:
     bool must_pause(const std::string& database) const;
     void apply_pause(PoolEntry& entry);
     void balance();
-    void balance_pool(PoolEntry& entry, pool::TimePoint now);
-    bool make_room(PoolEntry& entry);
+    void balance_pool(const std::shared_ptr<PoolEntry>& entry, unsigned host, pool::TimePoint now);
+    bool make_room(const pool::ServerPool& pool);
+    bool may_open(const PoolEntry& entry, unsigned host) const;
     std::size_t database_total(const std::string& database) const;
     std::size_t user_total(const std::string& user) const;
-    asio::awaitable<void> open(std::shared_ptr<PoolEntry> entry);
+    asio::awaitable<void> open(std::shared_ptr<PoolEntry> entry, unsigned host);
     asio::awaitable<void> close(pool::ServerRef server);
     asio::awaitable<void> cancel(pool::ServerRef server);
     asio::awaitable<void> maintain();
-    void open_failed(PoolEntry& entry, const protocol::Error& error);
-    pool::ServerTarget target_of(const pool::PoolName& name) const;
+    void open_failed(pool::ServerPool& pool, const protocol::Error& error);
     pool::ServerCredentials credentials_of(const pool::PoolName& name) const;
 
     asio::io_context& io_;
     pool::ServerLogin login_;
+    Clusters clusters_;
     pool::ScramKeys& keys_;
     const std::vector<pool::EventLoop*> workers_;
     Configuration configuration_;

@@ -148,6 +148,9 @@ protocol::Result<void> Server::open() {
 void Server::run() {
     for (const auto& worker : workers_)
         worker->start();
+    pools_.clusters().on_roles_changed([this](Cluster& cluster, const pool::TopologyRef& topology) {
+        roles_changed(cluster, *topology);
+    });
     pools_.start();
     listener_.start();
     asio::co_spawn(io_, handle_signals(), log_failure);
@@ -238,7 +241,7 @@ protocol::Result<void> Server::reload() {
             (std::find(changed.begin(), changed.end(), "*") != changed.end() &&
              !settings().databases.contains(name.database));
         if (moved || diff.server_tls_changed) {
-            entry->pool.recycle();
+            entry->recycle();
             notifications_.drop(name);
         }
     }
@@ -256,7 +259,7 @@ void Server::apply(conf::Settings settings) {
     install(std::move(*files));
     if (diff.server_tls_changed) {
         for (const auto& [name, entry] : pools_.entries()) {
-            entry->pool.recycle();
+            entry->recycle();
             notifications_.drop(name);
         }
     }
@@ -284,9 +287,11 @@ void Server::shut_down(Shutdown how) {
             listener_.stop_tcp();
             static_cast<void>(pause_all());
             for (const auto& [name, entry] : pools_.entries()) {
-                entry->pool.fail_waiters(
-                    protocol::fatal(protocol::sqlstate::admin_shutdown, "server shutting down")
-                );
+                for (auto& pool : entry->pools) {
+                    pool.fail_waiters(
+                        protocol::fatal(protocol::sqlstate::admin_shutdown, "server shutting down")
+                    );
+                }
             }
             break;
         default:
@@ -328,7 +333,7 @@ asio::awaitable<void> Server::watch_shutdown() {
         shutdown_timer_.expires_after(shutdown_round);
         co_await shutdown_timer_.async_wait(pool::use_op);
         for (const auto& [name, entry] : pools_.entries()) {
-            entry->pool.close_all_idle(pool::CloseReason::shutdown);
+            entry->close_all_idle(pool::CloseReason::shutdown);
         }
     }
     io_.stop();

@@ -132,6 +132,7 @@ private:
     bool knows(const std::string& database) const;
     void end_sessions(const std::string& database, const protocol::Error& why);
     void refresh_sessions();
+    void roles_changed(const Cluster& cluster, const pool::Topology& topology);
 
     const std::string config_path_;
     asio::io_context io_{1};

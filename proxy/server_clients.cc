@@ -241,10 +241,34 @@ void Server::sessions_changed(const std::vector<router::NewSessions>& whose) {
                        (sessions.database.empty() || sessions.database == dbname);
             };
             if (std::none_of(whose.begin(), whose.end(), is_meant)) continue;
-            entry->pool.recycle();
+            entry->recycle();
             entry->welcome.outdate();
         }
     });
+}
+
+// The workers can see it already.
+void Server::roles_changed(const Cluster& cluster, const pool::Topology& topology) {
+    for (const auto& worker : workers_) {
+        worker->with_all_sessions(
+            [which = &cluster](ClientSession& session) { session.topology_changed(which); }, {}
+        );
+    }
+    for (const auto& [name, entry] : pools_.entries()) {
+        if (entry->cluster.get() != &cluster) continue;
+        for (std::size_t host = 0; host < entry->pools.size(); ++host) {
+            const auto state = topology.hosts[host].state;
+            const bool in_use = state != pool::HostState::fenced &&
+                                state != pool::HostState::draining &&
+                                state != pool::HostState::down;
+            if (!in_use) entry->pools[host].close_all_idle(pool::CloseReason::role_changed);
+        }
+        // It listens on the primary.
+        const auto primary = topology.primary();
+        if (!primary) continue;
+        const auto before = std::exchange(entry->primary, primary);
+        if (before && before != primary) notifications_.drop(name);
+    }
 }
 
 void Server::cancel_query(pool::ServerRef server) {

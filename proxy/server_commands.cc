@@ -60,9 +60,9 @@ bool Server::pause_complete(const std::string& database) const {
     bool complete = true;
     for (const auto& [name, entry] : pools_.entries()) {
         if (!database.empty() && name.database != database) continue;
-        if (entry->pool.counts(now).total() == 0) continue;
+        if (entry->total(now) == 0) continue;
         // What came back since is idle now.
-        entry->pool.close_all_idle(pool::CloseReason::reconnect);
+        entry->close_all_idle(pool::CloseReason::reconnect);
         complete = false;
     }
     return complete;
@@ -82,7 +82,7 @@ protocol::Result<void> Server::reconnect(const std::string& database) {
     if (!database.empty() && !knows(database)) return refusal("no such database: " + database);
     for (const auto& [name, entry] : pools_.entries()) {
         if (!database.empty() && name.database != database) continue;
-        entry->pool.recycle();
+        entry->recycle();
         notifications_.drop(name);
     }
     return {};
@@ -91,7 +91,7 @@ protocol::Result<void> Server::reconnect(const std::string& database) {
 bool Server::reconnect_complete(const std::string& database) const {
     return std::all_of(pools_.entries().begin(), pools_.entries().end(), [&](const auto& named) {
         const bool meant = database.empty() || named.first.database == database;
-        return !meant || named.second->pool.recycled();
+        return !meant || named.second->recycled();
     });
 }
 

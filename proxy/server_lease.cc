@@ -13,7 +13,7 @@ bool ClientSession::acquire() {
     if (waiting_) return false;
     const auto now = worker_.loop().now();
     waiter_.since = now;
-    auto* server = pool_.lend(waiter_, parameters_, worker_.index(), *this, now);
+    auto* server = pool_->lend(waiter_, parameters_, worker_.index(), *this, now);
     if (server == nullptr) {
         waiting_ = true;
         wait_noticed_ = false;
@@ -52,7 +52,7 @@ void ClientSession::server_granted(pool::ServerConnection& server) {
 bool ClientSession::server_is_alive() {
     if (!server_->channel.may_read() || server_->read_while_idle()) return true;
     auto& server = *std::exchange(server_, nullptr);
-    pool_.retire(server, pool::CloseReason::server_closed, true);
+    pool_->retire(server, pool::CloseReason::server_closed, true);
     // One turn later the next one is tried.
     worker_.loop().resume_later(client_.key());
     return false;
@@ -62,7 +62,7 @@ void ClientSession::give_server_back() {
     auto& server = *std::exchange(server_, nullptr);
     release_retained();
     if (std::exchange(server_doomed_, false) || server.expected.sync_in_doubt()) {
-        pool_.retire(server, pool::CloseReason::reset_failed, false);
+        pool_->retire(server, pool::CloseReason::reset_failed, false);
         return;
     }
     if (limits_->server_reset_query_always && !limits_->server_reset_query.empty()) {
@@ -71,22 +71,25 @@ void ClientSession::give_server_back() {
         pool::reset_server(server, worker_.index(), worker_.loop(), std::move(work));
         return;
     }
-    pool_.give_back(server, worker_.index(), worker_.loop().now());
+    pool_->give_back(server, worker_.index(), worker_.loop().now());
 }
 
 // The client leaves; the server is put in order by itself, or closed.
 void ClientSession::let_server_go() {
+    if (routing_ != nullptr) leave_host();
     if (waiting_) {
-        pool_.leave(waiter_, worker_.index(), worker_.loop().now());
+        pool_->leave(waiter_, worker_.index(), worker_.loop().now());
         waiting_ = false;
     }
-    if (server_ == nullptr) return;
+    if (server_ == nullptr) return end_catalog_change();
     const bool only_inquiry = only_inquiry_owed();
     server_doomed_ |= names_in_flight();
-    if (std::exchange(outdates_catalog_, false)) catalog_state_.outdate();
     if (!new_sessions_.empty()) tell_new_sessions();
     if (!unresolved_.empty()) resolve_for_leaving();
     auto& server = *std::exchange(server_, nullptr);
+    // What runs may still be committed.
+    if (!server.expected.in_sync()) server.until_settled = catalog_change_;
+    end_catalog_change();
     for (const auto& name : injected_)
         server.make_uncertain(name);
     for (const auto& name : touched_)
@@ -100,7 +103,7 @@ void ClientSession::let_server_go() {
     const bool quiet = server.expected.in_sync() && !group_open_ && server.partial.empty();
     const bool nothing_runs = server.expected.in_sync() || only_inquiry;
     if (!quiet && !nothing_runs) {
-        pool_.cancel_started(server);
+        pool_->cancel_started(server);
         worker_.observer().cancel_query(server.shared_from_this());
     }
     // Half a message of the client's can be neither ended nor taken back.
@@ -109,7 +112,7 @@ void ClientSession::let_server_go() {
     if (beyond_reset || mid_message || server_doomed_ || server.expected.sync_in_doubt()) {
         const auto reason =
             beyond_reset ? pool::CloseReason::client_pinned : pool::CloseReason::reset_failed;
-        pool_.retire(server, reason, false);
+        pool_->retire(server, reason, false);
         return;
     }
     pool::ResetWork work;
@@ -118,9 +121,15 @@ void ClientSession::let_server_go() {
     }
     // Whatever the setting says, what pins must not stay.
     if (pins_ != 0 || server_listens()) work.query = "DISCARD ALL";
+    // What runs to its end now reaches what the catalog says then.
+    if (!std::exchange(server.ran, {}).empty() && !nothing_runs) {
+        work.is_doubtful = [catalog = start_.entry->catalog, epoch = ran_epoch_] {
+            return catalog->is_changing() || catalog->epoch() != epoch;
+        };
+    }
     const bool idle = quiet && server.status == protocol::TransactionStatus::idle;
     if (idle && work.query.empty()) {
-        pool_.give_back(server, worker_.index(), worker_.loop().now());
+        pool_->give_back(server, worker_.index(), worker_.loop().now());
         return;
     }
     work.group_open = group_open_;
@@ -135,9 +144,11 @@ void ClientSession::lose_server(const protocol::Error& error, pool::CloseReason 
                               (only_inquiry_owed() && inquiry_ == nullptr);
     const bool not_missed = nothing_runs && !keeps_server() && touched_.empty() &&
                             touched_before_.empty() && unresolved_.empty();
+    if (routing_ != nullptr) host_suspected();
+    if (lost_while_reading(reason, gone)) return;
     auto& server = *std::exchange(server_, nullptr);
     server_output_.clear();
-    pool_.retire(server, reason, gone);
+    pool_->retire(server, reason, gone);
     if (not_missed && phase_ == Phase::serving && !prelude_pending_) {
         reading_catalog_.reset();
         return;
@@ -160,8 +171,13 @@ void ClientSession::lose_server(const protocol::Error& error, pool::CloseReason 
 
 void ClientSession::cancel() {
     if (phase_ != Phase::serving) return;
+    if (waits_for_host()) {
+        host_chosen();
+        canceled_ = true;
+        return advance();
+    }
     if (waiting_) {
-        pool_.leave(waiter_, worker_.index(), worker_.loop().now());
+        pool_->leave(waiter_, worker_.index(), worker_.loop().now());
         waiting_ = false;
         canceled_ = true;
         return advance();
@@ -173,7 +189,7 @@ void ClientSession::cancel() {
     }
     // Idle, or only in a transaction: nothing to cancel, as in PostgreSQL.
     if (server_ == nullptr || server_->expected.in_sync() || only_inquiry_owed()) return;
-    pool_.cancel_started(*server_);
+    pool_->cancel_started(*server_);
     worker_.observer().cancel_query(server_->shared_from_this());
 }
 

@@ -64,6 +64,7 @@ std::size_t ClientSession::process_replies(Bytes bytes) {
         }
         const std::size_t whole = std::size_t{length} + 1;
         if (rest.size() >= whole && server->expected.just_forwards(type)) {
+            release_before(type);
             pass_on(rest.first(whole));
             forwarded_in_group_ = true;
             at += whole;
@@ -81,7 +82,10 @@ std::size_t ClientSession::process_replies(Bytes bytes) {
                 return at;
             }
             reply_swallowed_ = step.verdict == ExpectedReplies::Verdict::swallow;
-            if (!reply_swallowed_) pass_on(rest);
+            if (!reply_swallowed_) {
+                release_before(type);
+                pass_on(rest);
+            }
             reply_left_ = whole - rest.size();
             return bytes.size();
         }
@@ -148,6 +152,7 @@ void ClientSession::on_message(const protocol::MessageView& message) {
             break;
     }
     if (step.verdict == ExpectedReplies::Verdict::forward) {
+        release_before(message.type);
         pass_on(message.whole);
         forwarded_in_group_ = true;
     }
@@ -221,6 +226,18 @@ void ClientSession::on_error(
         if (step.about && step.completes) undo(*step.about);
         return;
     }
+    if (routing_ != nullptr && response.code == "25006") host_suspected();
+    // Of what was brought for it, the refusal was for the client to see: it is the replica's, too.
+    const bool not_brought =
+        bringing_failed_ && refusal_ != nullptr && step.about && step.about->tag == guard_statement;
+    if (is_holding() &&
+        (not_brought ? settings_refused_by_replica() : refused_by_replica(response))) {
+        if (step.about) {
+            own_failed_ = step.about->reply == Reply::swallow;
+            if (step.completes || step.about->request == Request::query) undo_all({*step.about});
+        }
+        return;
+    }
     if (step.about) {
         const auto& failed = *step.about;
         // The client cannot know of it: its Query must be answered without a Sync of its own.
@@ -261,6 +278,7 @@ void ClientSession::on_error(
     }
     if (held_for_sequences_) return;
     server_fatal_ = last_words;
+    release_before(message.type);
     forwarded_in_group_ = true;
     if (response.message.find(protocol::server_name_prefix) == std::string_view::npos) {
         return pass_on(message.whole);
@@ -341,7 +359,8 @@ void ClientSession::on_ready_for_query(
         settle_catalog();
     }
     after_message();
-    if (step.verdict != ExpectedReplies::Verdict::forward || healing_) return;
+    if (step.verdict != ExpectedReplies::Verdict::forward || healing_ || is_retrying()) return;
+    release_before(message.type);
     if (limits_->pool_mode == conf::PoolMode::statement && *status != TransactionStatus::idle) {
         return finish_with(protocol::fatal(
             protocol::sqlstate::protocol_violation,
@@ -368,6 +387,7 @@ void ClientSession::request_ended(bool in_transaction) {
     const bool was_in_transaction = in_transaction_;
     in_transaction_ = in_transaction;
     idle_since_ = now;
+    if (routing_ != nullptr) request_ended_on_host(in_transaction);
     counters_.query_time.add(microseconds(now - request_at_));
     if (in_transaction_) {
         if (!was_in_transaction) {
@@ -401,7 +421,7 @@ void ClientSession::request_finished() {
             prelude_error_.reset();
             checking_ = false;
             auto& server = *std::exchange(server_, nullptr);
-            pool_.retire(server, pool::CloseReason::check_failed, false);
+            pool_->retire(server, pool::CloseReason::check_failed, false);
         }
         return;
     }
@@ -409,12 +429,18 @@ void ClientSession::request_finished() {
         resend_after_heal();
         return;
     }
+    if (is_retrying()) return retry_on_primary();
     if (group_open_) return;
     if (server_->status != TransactionStatus::idle) {
         const bool in_block = server_->status == TransactionStatus::in_transaction;
         if (in_block && resets_.answered && !resets_.none() && !resets_.restored) restore_startup();
+        if (catalog_change_ != nullptr) {
+            catalog_change_->was_in_vain();
+            catalog_change_.reset();
+        }
         return;
     }
+    catalog_change_.reset();
     sequences_in_transaction_ = false;
     temp_search_path_ = false;
     if (!new_sessions_.empty()) tell_new_sessions();
@@ -449,7 +475,7 @@ void ClientSession::flush_passed() {
     auto bytes = std::exchange(passing_, {});
     if (bytes.empty()) return;
     auto& scratch = worker_.to_client();
-    if (bytes.size() >= direct_write && scratch.empty() && output_.empty()) {
+    if (bytes.size() >= direct_write && scratch.empty() && output_.empty() && !is_holding()) {
         while (!bytes.empty()) {
             const auto result = client_.write(bytes);
             if (result.status != pool::IoStatus::ok) break;

@@ -93,11 +93,13 @@ std::string_view ClientSession::name_reached(const router::Statement& statement)
 // Whether there is a snapshot that is not outdated; its `catalog` may be null all the same.
 bool ClientSession::has_catalog() {
     const auto epoch = catalog_state_.epoch();
-    if (catalog_.epoch == epoch) return true;
+    if (catalog_.epoch == epoch && catalog_.version == catalog_state_.version()) return true;
     catalog_ = catalog_state_.current();
     const auto* catalog = catalog_.catalog.get();
     catalog_is_plain_ = catalog != nullptr && catalog->is_plain();
-    if (catalog_.epoch != epoch && failed_epoch_ == epoch) catalog_ = {epoch, nullptr, {}};
+    if (catalog_.epoch != epoch && failed_epoch_ == epoch) {
+        catalog_ = {epoch, nullptr, {}, catalog_.version};
+    }
     return catalog_.epoch == epoch;
 }
 
@@ -181,6 +183,21 @@ void ClientSession::note_run(const Plan& plan) {
     if (plan.changes != nullptr && plan.changes->outdates_catalog) note_ddl(plan);
 }
 
+// The group that is about to be sent may commit the DDL of its transaction.
+void ClientSession::begin_catalog_change(const Plan& plan) {
+    const bool in_block = server_->status == protocol::TransactionStatus::in_transaction;
+    const bool may_end = !in_block || plan.ends_transaction || plan.may_commit || plan.large;
+    if (!may_end || catalog_change_ != nullptr) return;
+    catalog_change_ = std::make_shared<CatalogChange>(start_.entry->catalog);
+}
+
+// It has been answered, or will be answered to nobody.
+void ClientSession::end_catalog_change() {
+    const bool changed = std::exchange(outdates_catalog_, false);
+    if (catalog_change_ == nullptr && changed) catalog_state_.outdate();
+    catalog_change_.reset();
+}
+
 void ClientSession::note_ddl(const Plan& plan) {
     if (ddl_ == Ddl::used) {
         pin(PinReason::unknown_function, "definitions that have changed again in one transaction");
@@ -212,7 +229,7 @@ void ClientSession::look_up_run_again() {
 // The transaction has ended: what was not known of its statements is looked up. True if the
 // catalog has to be read first.
 bool ClientSession::reads_catalog() {
-    if (std::exchange(outdates_catalog_, false)) catalog_state_.outdate();
+    end_catalog_change();
     if (unresolved_.empty() && !catalog_state_.take_refresh()) return false;
     bool read = unresolved_.empty() || !has_catalog();
     if (!read && catalog_.catalog != nullptr &&
@@ -255,7 +272,7 @@ void ClientSession::resolve_for_leaving() {
 }
 
 void ClientSession::pin_reached(PinSet pins, const router::Statement& statement) {
-    if (!keeps_server()) pool_.start_pin();
+    if (!keeps_server()) pool_->start_pin();
     Plan plan;
     plan.pins = pins;
     plan.pin = first_pin(pins);
@@ -333,7 +350,7 @@ void ClientSession::settle_catalog() {
         log_catalog(*this, "could not be read");
         return;
     }
-    CatalogState::Snapshot snapshot{reading->epoch, nullptr, reading->at};
+    CatalogState::Snapshot snapshot{reading->epoch, nullptr, reading->at, 0};
     if (reading->too_large) {
         log_catalog(*this, "is too large to be read");
     } else {

@@ -26,6 +26,8 @@ void ClientSession::settle_parameters() {
     for (const auto& [name, value] : reported_) {
         server_->report_parameter(name, value);
         if (phase_ == Phase::welcoming) continue;
+        // Of one host, not of the cluster.
+        if (routing_ != nullptr && name == "in_hot_standby") continue;
         const auto* started = reset_to(name);
         tell_parameter(name, started != nullptr ? std::string_view(started->value) : value);
     }

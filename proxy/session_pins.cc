@@ -42,7 +42,7 @@ void ClientSession::pin_lifted(std::string_view why) {
     start_.entry->pins.count(pin_, PinEvent::lifted);
     pin_ = router::PinReason::none;
     pin_detail_.clear();
-    pool_.end_pin();
+    pool_->end_pin();
     log_unpin(*this, why);
 }
 
@@ -50,7 +50,7 @@ void ClientSession::leave_pinned() {
     if (pin_ == router::PinReason::none) return;
     start_.entry->pins.count(pin_, PinEvent::left);
     pin_ = router::PinReason::none;
-    pool_.end_pin();
+    pool_->end_pin();
 }
 
 // One more than max_pinned: nothing of the group runs.

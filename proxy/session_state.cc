@@ -63,7 +63,7 @@ void ClientSession::pin(router::PinReason reason, std::string_view detail) {
     plan.pin = reason;
     plan.pin_detail = detail;
     // What has been done already cannot be refused, whatever max_pinned says.
-    if (!keeps_server()) pool_.start_pin();
+    if (!keeps_server()) pool_->start_pin();
     pin(plan);
 }
 
@@ -188,6 +188,7 @@ void ClientSession::keep_touched() {
 void ClientSession::unit_with_end_ended() {
     if (unit_failed_ && !unit_committed_) {
         forget_rolled_back();
+        if (catalog_change_ != nullptr) catalog_change_->was_in_vain();
         outdates_catalog_ = false;
         new_sessions_.clear();
     }

@@ -10,6 +10,7 @@ void ClientSession::arm(pool::Duration timeout) {
 
 void ClientSession::on_timer(pool::TimePoint now) {
     if (phase_ != Phase::ended) check_deadlines(now);
+    if (waits_for_host()) look_for_host_again();
     advance();
 }
 
@@ -25,18 +26,23 @@ void ClientSession::check_deadlines(pool::TimePoint now) {
         return false;
     };
     const bool running = server_ != nullptr && !server_->expected.in_sync() && !only_inquiry_owed();
-    const bool idle_in_transaction = in_transaction_ && !running && !waiting_;
+    const bool no_host = waits_for_host();
+    const bool waits = waiting_ || no_host;
+    const auto waits_since = no_host ? *routing_->waiting_since : waiter_.since;
+    const bool idle_in_transaction = in_transaction_ && !running && !waits;
     if (due(phase_ == Phase::welcoming, connected_at_, limits_->client_login_timeout)) {
         return finish_with(fatal(state::cannot_connect_now, "client_login_timeout (server down)"));
     }
-    if (due(waiting_, waiter_.since, limits_->query_wait_timeout)) {
+    if (due(waits, waits_since, limits_->query_wait_timeout)) {
         return finish_with(fatal(
             state::query_canceled,
             "query_wait_timeout",
-            "No server connection became free in time; see SHOW POOLS in the console."
+            no_host ? "No host of the cluster may serve it; see SHOW HOSTS in the console."
+                    : "No server connection became free in time; see SHOW POOLS in the console."
         ));
     }
-    if (due(waiting_ && !wait_noticed_, waiter_.since, limits_->query_wait_notify)) {
+    if (no_host) due(true, waits_since, may_wait_until(now) - waits_since);
+    if (due(waits && !wait_noticed_, waits_since, limits_->query_wait_notify)) {
         wait_noticed_ = true;
         protocol::write_notice(
             "NOTICE",
@@ -46,7 +52,7 @@ void ClientSession::check_deadlines(pool::TimePoint now) {
         );
         flush_client();
     }
-    if (due(running || waiting_, request_at_, limits_->query_timeout)) {
+    if (due(running || waits, request_at_, limits_->query_timeout)) {
         return finish_with(fatal(state::query_canceled, "query timeout"));
     }
     if (due(idle_in_transaction, idle_since_, limits_->idle_transaction_timeout)) {
@@ -55,7 +61,7 @@ void ClientSession::check_deadlines(pool::TimePoint now) {
     if (due(in_transaction_, transaction_at_, limits_->transaction_timeout)) {
         return finish_with(fatal(state::query_canceled, "transaction timeout"));
     }
-    const bool idle = phase_ == Phase::serving && !running && !waiting_ && !in_transaction_;
+    const bool idle = phase_ == Phase::serving && !running && !waits && !in_transaction_;
     if (due(idle, idle_since_, limits_->client_idle_timeout)) {
         return finish_with(fatal(state::idle_session_timeout, "client_idle_timeout"));
     }
@@ -75,6 +81,7 @@ void ClientSession::refresh_limits() {
     auto limits = *start_.entry->limits();
     limits.pool_mode = limits_->pool_mode;
     limits_ = std::make_shared<const SessionLimits>(std::move(limits));
+    if (routing_ != nullptr) routing_->follows.reset();
     check_deadlines(worker_.loop().now());
 }
 

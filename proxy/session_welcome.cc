@@ -45,6 +45,8 @@ bool ClientSession::advance_welcome() {
     if (server_ == nullptr) {
         // The client has nothing to say before the welcome; that it has left must be seen.
         if (!read_client() && phase_ == Phase::ended) return false;
+        const bool to_be_routed = routing_ != nullptr && !waiting_;
+        if (to_be_routed && (waits_for_host() || !choose_host_for_welcome())) return false;
         return acquire();
     }
     if (lease_fresh_) {
@@ -77,7 +79,7 @@ bool ClientSession::advance_welcome() {
             parameters_ = protocol::ParameterSet::with(parameters_, parameter);
         }
     }
-    const bool current = server_->generation == pool_.generation();
+    const bool current = server_->generation == pool_->generation();
     start_.entry->welcome.learn(server_->identity().welcome, current);
     if (current) start_.entry->welcome.accept(key_of(start_.settings), parameters_);
     if (!session_mode()) give_server_back();

@@ -6,6 +6,7 @@
 #include "protocol/message_writer.h"
 #include "protocol/statement_catalog.h"
 #include "proxy/channel_table.h"
+#include "proxy/worker_routing.h"
 #include "router/statement_cache.h"
 
 #include <boost/intrusive/list.hpp>
@@ -78,6 +79,12 @@ public:
     // The statements of the group that is looked at, as far as they reach anything.
     std::vector<std::shared_ptr<const void>>& planned() { return planned_; }
 
+    // Of sessions whose databases are clusters.
+    WorkerRouting& routing() {
+        if (routing_ == nullptr) routing_ = std::make_unique<WorkerRouting>(index_ + 1);
+        return *routing_;
+    }
+
     // Which sessions here listen to what.
     ChannelTable& channels() { return channels_; }
 
@@ -99,6 +106,7 @@ private:
     SessionObserver& observer_;
     router::StatementCache statements_;
     std::vector<std::shared_ptr<const void>> planned_;
+    std::unique_ptr<WorkerRouting> routing_;
     ChannelTable channels_;
     protocol::MessageWriter to_client_;
     protocol::MessageWriter to_server_;

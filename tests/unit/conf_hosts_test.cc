@@ -253,15 +253,31 @@ TEST_CASE("hosts: written as TOML they are the same, short where that says all")
     CHECK(host_list_toml({{.host = "a", .weight = 7}}) == "[{ host = \"a\", weight = 7 }]");
 }
 
-TEST_CASE("hosts: a reload that changes the list keeps the servers of the hosts that stay") {
+TEST_CASE("hosts: a list that has changed waits for a restart, how they are used does not") {
     Settings running;
     running.databases["app"].hosts = {{.host = "a"}, {.host = "b"}};
     Settings loaded = running;
-    loaded.databases["app"].hosts.pop_back();
+    loaded.databases["app"].hosts[1].weight = 7;
+    loaded.databases["app"].max_lag_bytes = 8;
     CHECK(compare(running, loaded).databases_changed == std::vector<std::string>{"app"});
     CHECK(compare(running, loaded).databases_reconnect.empty());
-    loaded.databases["app"].hosts.clear();
-    CHECK(compare(running, loaded).databases_reconnect == std::vector<std::string>{"app"});
+    CHECK(compare(running, loaded).needs_restart.empty());
+    CHECK(reloaded(running, loaded) == loaded);
+
+    loaded.databases["app"].hosts.pop_back();
+    const std::vector<std::string> hosts{"databases.app.hosts"};
+    CHECK(compare(running, loaded).needs_restart == hosts);
+    const auto kept = reloaded(running, loaded).databases.at("app");
+    CHECK(kept.hosts == running.databases.at("app").hosts);
+    CHECK(kept.max_lag_bytes == 8);
+
+    auto& app = loaded.databases["app"];
+    app.hosts.clear();
+    app.host = "alone";
+    app.port = 6000;
+    CHECK(compare(running, loaded).needs_restart == hosts);
+    CHECK(reloaded(running, loaded).databases.at("app").host.empty());
+    CHECK(reloaded(running, loaded).databases.at("app").hosts.size() == 2);
 }
 
 TEST_CASE("hosts: each has a pool of its own in the estimate of descriptors") {

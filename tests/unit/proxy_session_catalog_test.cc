@@ -159,6 +159,45 @@ TEST_CASE("Catalog: DDL that may change it makes it outdated when its transactio
     script.play();
 }
 
+TEST_CASE(
+    "Catalog: what ran while DDL was being committed elsewhere is looked up by what is there then"
+) {
+    auto script = without_catalog();
+    std::shared_ptr<proxy::CatalogChange> change;
+    const auto insert = fe::query("insert into audited values (1)");
+    reads_first(script, insert, "");
+    // It has waited for the lock of CREATE TRIGGER, and goes on before that session has heard of
+    // its COMMIT.
+    script.client_sends(insert)
+        .server_receives(insert)
+        .does(
+            "COMMIT is sent",
+            [&](ScriptWorld& world) {
+                change = std::make_shared<proxy::CatalogChange>(world.entry->catalog);
+            }
+        )
+        .server_replies(selected(), be::ready())
+        .client_receives(selected(), be::ready())
+        .server_receives(reads_the_catalog);
+    SUBCASE("it is answered later") {}
+    SUBCASE("it is answered meanwhile") {
+        script.does("COMMIT is answered", [&](ScriptWorld&) { change.reset(); })
+            .server_replies(end_of_catalog())
+            .server_receives(reads_the_catalog);
+    }
+    script
+        .server_replies(
+            function_row("20001", "t", "begin set role bob; return new; end"),
+            catalog_row({'u', "audited", "20001", "w", ""}),
+            end_of_catalog()
+        )
+        .server_receives(asks_for({"role"}))
+        .server_replies(says({"bob"}))
+        .pool_has(0, 1, 0)
+        .does("all is over", [&](ScriptWorld&) { change.reset(); });
+    script.play();
+}
+
 TEST_CASE("Catalog: in a block what it was not there for is looked up at the end") {
     auto script = without_catalog();
     const auto function = fe::query("create function f() returns int language sql as 'select 1'");

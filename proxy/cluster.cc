@@ -1,0 +1,36 @@
+#include "proxy/cluster.h"
+
+namespace weir::proxy {
+
+Cluster::Cluster(
+    std::string name,
+    std::vector<std::string> addresses,
+    std::shared_ptr<pool::ClusterMonitor> monitor,
+    std::size_t workers
+)
+    : name_(std::move(name)),
+      addresses_(std::move(addresses)),
+      monitor_(std::move(monitor)),
+      routes_(workers),
+      topologies_(workers) {}
+
+void Cluster::wait(pool::EventLoop& loop, std::uint64_t channel) {
+    {
+        const std::lock_guard lock(mutex_);
+        waiting_.emplace_back(&loop, channel);
+    }
+    somebody_waits_.store(true, std::memory_order_release);
+}
+
+void Cluster::wake_waiting() {
+    if (!somebody_waits_.exchange(false, std::memory_order_acq_rel)) return;
+    std::vector<std::pair<pool::EventLoop*, std::uint64_t>> woken;
+    {
+        const std::lock_guard lock(mutex_);
+        woken.swap(waiting_);
+    }
+    for (const auto& [loop, channel] : woken)
+        loop->wake_channel(channel);
+}
+
+}  // namespace weir::proxy

@@ -1,0 +1,133 @@
+// A read that a replica has refused runs again, on the primary: once, and only if the client was
+// told nothing. Until the first row its answers are held back for that.
+#include "pool/server_reset.h"
+#include "proxy/client_session.h"
+
+#include <utility>
+
+namespace weir::proxy {
+
+using protocol::TransactionStatus;
+using router::ReplicaRefusal;
+
+// What goes to the client of this turn stays here while it may have to be taken back.
+void ClientSession::hold_output() {
+    auto& scratch = worker_.to_client();
+    routing_->held.append(as_text(scratch.view()));
+    scratch.clear();
+}
+
+// The answer is the client's from here on.
+void ClientSession::release_held() {
+    auto& r = *routing_;
+    r.holding = false;
+    r.group.clear();
+    release_if_large(r.group);
+    if (r.held.empty()) return;
+    auto& scratch = worker_.to_client();
+    r.held.append(as_text(scratch.view()));
+    scratch.clear();
+    scratch.append(as_bytes(r.held));
+    r.held.clear();
+    release_if_large(r.held);
+}
+
+// An error while nothing was told. True: the client does not get it.
+bool ClientSession::refused_by_replica(const protocol::ErrorResponse& response) {
+    auto& r = *routing_;
+    if (r.retrying != ReplicaRefusal::none) return true;
+    const auto refusal = router::retry_on_primary(response.code, response.routine);
+    if (refusal == ReplicaRefusal::none) return false;
+    r.retrying = refusal;
+    if (router::is_misjudged(refusal)) {
+        if (r.statement != nullptr) {
+            worker_.routing().misjudged.add(r.statement, worker_.loop().now());
+        }
+        catalog_state_.want_refresh();
+    }
+    return true;
+}
+
+// The client's settings cannot be had there: a role that is not there yet, say.
+bool ClientSession::settings_refused_by_replica() {
+    routing_->retrying = ReplicaRefusal::perhaps_not_replayed;
+    refusal_.reset();
+    return true;
+}
+
+// What was asked of the replica before the group was refused: the group goes to the primary.
+bool ClientSession::goes_on_primary() {
+    if (routing_ == nullptr || !routing_->on_replica || server_ == nullptr) return false;
+    const bool untouched = server_->expected.in_sync() && !group_open_ && !keeps_server() &&
+                           server_->status == TransactionStatus::idle;
+    if (!untouched || routing_->route == conf::RouteTo::replica) return false;
+    prelude_error_.reset();
+    routing_->only_primary = true;
+    give_server_back();
+    settings_owed_ = false;
+    worker_.loop().resume_soon(client_.key());
+    return true;
+}
+
+// REQUIRES: the replica has answered everything, and retrying says why.
+void ClientSession::retry_on_primary() {
+    auto& server = *std::exchange(server_, nullptr);
+    server.ran.clear();
+    if (server_doomed_ || !server.uncertain.empty() || server.status != TransactionStatus::idle) {
+        if (std::exchange(server_doomed_, false)) {
+            pool_->retire(server, pool::CloseReason::reset_failed, false);
+        } else {
+            pool::reset_server(server, worker_.index(), worker_.loop(), {});
+        }
+    } else {
+        pool_->give_back(server, worker_.index(), worker_.loop().now());
+    }
+    send_again();
+}
+
+// The replica is gone, and the client does not know that it was asked.
+bool ClientSession::lost_while_reading(pool::CloseReason reason, bool gone) {
+    if (routing_ == nullptr || !routing_->holding || phase_ != Phase::serving) return false;
+    auto& r = *routing_;
+    if (r.retrying == ReplicaRefusal::none) r.retrying = ReplicaRefusal::connection_lost;
+    auto& server = *std::exchange(server_, nullptr);
+    server.ran.clear();
+    server_output_.clear();
+    pool_->retire(server, reason, gone);
+    reported_.clear();
+    injected_.clear();
+    evicting_.clear();
+    names_brought_.clear();
+    name_changes_.clear();
+    names_settled_ = 0;
+    bringing_ = bringing_failed_ = false;
+    refusal_.reset();
+    send_again();
+    return true;
+}
+
+// The group stands where it was before it was sent, and goes to the primary.
+void ClientSession::send_again() {
+    auto& r = *routing_;
+    passing_ = {};
+    worker_.to_client().clear();
+    worker_.to_server().clear();
+    r.held.clear();
+    r.holding = false;
+    r.last.refused = std::exchange(r.retrying, ReplicaRefusal::none);
+    r.only_primary = true;
+    if (r.load != nullptr) std::exchange(r.load, nullptr)->failed();
+    release_retained();
+    reply_left_ = 0;
+    group_open_ = begin_sent_ = begin_failed_ = forwarded_in_group_ = own_failed_ = false;
+    sync_owed_ = healing_ = server_fatal_ = false;
+    unit_failed_ = unit_committed_ = unit_may_commit_ = false;
+    deferred_begin_ = std::exchange(r.begin, {});
+    r.context.block = router::ReadContext::Block::none;
+    if (!deferred_begin_.empty()) router::advance(r.context, *knowledge_of(deferred_begin_));
+    input_.insert(0, std::exchange(r.group, {}));
+    scanned_ = 0;
+    worker_.loop().resume_soon(client_.key());
+}
+
+}  // namespace weir::proxy

@@ -1,0 +1,324 @@
+// A database with a primary and replicas: what runs where, reading one's own writes, and going on
+// when the roles change. Real PostgreSQL with real streaming replicas.
+#include "tests/integration/fixture.h"
+#include "tests/support/janitor.h"
+#include "tests/support/replica.h"
+
+#include <atomic>
+#include <cstdlib>
+#include <memory>
+#include <set>
+#include <thread>
+
+using namespace weir::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+// Of this many workers; several themes run side by side.
+int port_of(int number) {
+    const char* workers = std::getenv("WEIR_WORKERS");
+    const int count = workers == nullptr || *workers == '\0' ? 1 : std::atoi(workers);
+    return 27600 + 20 * count + number;
+}
+
+// A primary, two replicas and the proxy in front of them.
+struct Routed {
+    explicit Routed(const Section& more = {}, const std::vector<std::string>& of_replicas = {})
+        : cluster(options_for_replicas()),
+          database(cluster),
+          one(cluster, port_of(0), "one", of_replicas),
+          two(cluster, port_of(1), "two", of_replicas),
+          proxy(config(more)) {
+        wait_until(
+            "all hosts are known", [&] { return knows_all(); }, 30s
+        );
+    }
+
+    ProxyConfig config(const Section& more) const {
+        ProxyConfig config = ProxyConfig::for_database(database, 5);
+        auto& section = config.databases[database.name()];
+        section.erase("host");
+        section.erase("port");
+        section["hosts"] =
+            address(cluster.port()) + ", " + address(one.port()) + ", " + address(two.port());
+        section["monitor_user"] = role_trust;
+        for (const auto& [key, value] : more)
+            section[key] = value;
+        return config;
+    }
+
+    static std::string address(int port) { return "127.0.0.1:" + std::to_string(port); }
+
+    Pg connect(const std::string& more = "") const { return proxy.connect(more); }
+
+    // Where a read of this connection runs.
+    static std::string port(Pg& pg) {
+        pg.exec("select 1");
+        const auto route = pg.value("show pgweir.last_route");
+        const auto at = route.find(':') + 1;
+        return route.substr(at, route.find(' ') - at);
+    }
+
+    bool knows_all() const {
+        Pg pg = connect();
+        std::set<std::string> ports;
+        for (int i = 0; i < 30; ++i)
+            ports.insert(port(pg));
+        ports.erase(std::to_string(cluster.port()));
+        return ports.size() == 2;
+    }
+
+    static bool ran_on_replica(Pg& pg) {
+        return pg.value("show pgweir.last_route").find("role=replica") != std::string::npos;
+    }
+
+    Cluster cluster;
+    Database database;
+    Replica one;
+    Replica two;
+    Proxy proxy;
+};
+
+std::string route(Pg& pg) {
+    return pg.value("show pgweir.last_route");
+}
+
+bool refuses(const Replica& replica, const std::string& database) {
+    Pg direct{
+        "host=127.0.0.1 port=" + std::to_string(replica.port()) + " user=" + role_trust +
+        " dbname=" + database};
+    return direct.try_exec("select a from t").sqlstate() == "0A000";
+}
+
+bool contains(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "routing: reads go to replicas, all else to the primary, and settings go along" * ours_only()
+) {
+    const Routed world;
+    Pg pg = world.connect();
+    CHECK(pg.parameter_status("in_hot_standby") == "off");
+    pg.exec("create table t (a int)");
+    CHECK(contains(route(pg), "role=primary reason=\"writes"));
+    pg.exec("insert into t values (1)");
+    // It reads what it has written, wherever.
+    CHECK(pg.value("select count(*) from t") == "1");
+    wait_until("the replicas have it", [&] {
+        pg.exec("select a from t");
+        return Routed::ran_on_replica(pg);
+    });
+    CHECK(contains(route(pg), "reason=\"only reads"));
+    // All of it on one server: what the settings are there, too.
+    pg.exec("set datestyle = 'German'");
+    pg.exec("set application_name = 'routed'");
+    int replicas = 0;
+    for (int i = 0; i < 10; ++i) {
+        CHECK(pg.value("select date '2026-11-22' from t") == "22.11.2026");
+        replicas += Routed::ran_on_replica(pg);
+    }
+    CHECK(replicas > 0);
+    for (const char* text :
+         {"select a from t for update",
+          "select nextval('s')",
+          "select txid_current()",
+          "explain analyze insert into t values (2)",
+          "with w as (insert into t values (3) returning a) select * from w",
+          "select pg_is_in_recovery()",
+          "show transaction_read_only",
+          "select * from unknown_table",
+          "begin; select 1; commit",
+          "select 'x'::regclass"}) {
+        CAPTURE(text);
+        static_cast<void>(pg.try_exec(text));
+        CHECK(contains(route(pg), "role=primary"));
+    }
+    CHECK(pg.value("select pg_is_in_recovery()") == "f");
+    // By the extended protocol, prepared or not.
+    wait_until("what it has written is there", [&] {
+        pg.exec("select a from t");
+        return Routed::ran_on_replica(pg);
+    });
+    pg.prepare("p", "select a from t where a = $1");
+    CHECK(pg.exec_prepared("p", {"1"}).rows() == 1);
+    CHECK(Routed::ran_on_replica(pg));
+    CHECK(pg.exec("select a from t where a = $1", {"1"}).rows() == 1);
+    CHECK(Routed::ran_on_replica(pg));
+    pg.exec("insert into t values ($1)", {"9"});
+    CHECK(contains(route(pg), "role=primary"));
+    // Asked for the primary. (A server that has advanced a sequence may be kept for a moment.)
+    std::this_thread::sleep_for(50ms);
+    pg.exec("/* pgweir: primary */ select a from t");
+    const auto asked = route(pg);
+    CAPTURE(asked);
+    CHECK(contains(asked, "role=primary reason=\"hint"));
+    pg.exec("set pgweir.route = 'primary'");
+    pg.exec("select a from t");
+    CHECK(contains(route(pg), "role=primary"));
+    CHECK(pg.value("show pgweir.route") == "primary");
+}
+
+TEST_CASE("routing: transactions stay where they began" * ours_only()) {
+    const Routed world;
+    Pg pg = world.connect();
+    pg.exec("create table t (a int)");
+    pg.exec("insert into t values (1)");
+    wait_until("the replicas have it", [&] {
+        pg.exec("select a from t");
+        return Routed::ran_on_replica(pg);
+    });
+    pg.exec("begin read only");
+    const auto where = Routed::port(pg);
+    CHECK(where != std::to_string(world.cluster.port()));
+    for (int i = 0; i < 5; ++i)
+        CHECK(Routed::port(pg) == where);
+    CHECK(pg.try_exec("insert into t values (2)").sqlstate() == "25006");
+    pg.exec("rollback");
+    // A lock that would be on the wrong server.
+    pg.exec("begin read only");
+    pg.exec("select a from t");
+    CHECK(pg.try_exec("select pg_advisory_lock(1)").sqlstate() == "25006");
+    CHECK(pg.try_exec("select 1").sqlstate() == "25P02");
+    pg.exec("rollback");
+    pg.exec("begin read only");
+    pg.exec("select a from t");
+    pg.exec("select pg_advisory_lock(1)");
+    CHECK(Routed::port(pg) == std::to_string(world.cluster.port()));
+    pg.exec("commit");
+    CHECK(pg.value("select pg_advisory_unlock(1)") == "t");
+    // Serializable is no standby's.
+    Pg other = world.connect();
+    other.exec("begin isolation level serializable read only");
+    CHECK(Routed::port(other) == std::to_string(world.cluster.port()));
+    other.exec("commit");
+    other.exec("begin");
+    CHECK(Routed::port(other) == std::to_string(world.cluster.port()));
+    other.exec("commit");
+}
+
+TEST_CASE("routing: what a replica refuses runs on the primary, unseen" * ours_only()) {
+    Routed world;
+    Pg pg = world.connect();
+    pg.exec("create table t (a int)");
+    pg.exec("insert into t values (1)");
+    wait_until("the replicas have it", [&] {
+        pg.exec("select a from t");
+        return Routed::ran_on_replica(pg);
+    });
+    // What a direct connection does is not seen.
+    Pg direct = world.database.connect();
+    direct.exec("alter table t set unlogged");
+    for (Replica* replica : {&world.one, &world.two})
+        wait_until("the replica has it, too", [&] {
+            return refuses(*replica, world.database.name());
+        });
+    CHECK(pg.value("select a from t") == "1");
+    CHECK(contains(route(pg), "role=primary"));
+    CHECK(contains(route(pg), "retried="));
+    CHECK(pg.value("select a from t") == "1");
+    CHECK_FALSE(contains(route(pg), "retried="));
+    pg.prepare("p", "select a, $1::int from t");
+    CHECK(pg.exec_prepared("p", {"1"}).value() == "1");
+    CHECK(pg.exec("select a + $1::int from t", {"1"}).value() == "2");
+    Pg other = world.connect();
+    wait_until("it is on a replica", [&] {
+        other.exec("select 1");
+        return Routed::ran_on_replica(other);
+    });
+    other.exec("begin read only");
+    CHECK(other.value("select a + 0 from t") == "1");
+    CHECK(other.value("select a + 0 from t") == "1");
+    other.exec("commit");
+    CHECK(pg.value("select 1") == "1");
+}
+
+TEST_CASE("routing: a client reads what it has written" * ours_only()) {
+    Routed world;
+    Pg setup = world.connect();
+    setup.exec("create table counters (id int primary key, n int)");
+    setup.exec("insert into counters select i, 0 from generate_series(1, 8) i");
+    std::atomic<int> stale{0}, reads{0}, on_replicas{0};
+    const auto told = [&] {
+        return std::to_string(reads) + " reads, " + std::to_string(on_replicas) + " on replicas, " +
+               std::to_string(stale) + " stale";
+    };
+    const auto run = [&](const std::string& consistency, std::chrono::seconds time) {
+        stale = reads = on_replicas = 0;
+        std::vector<std::thread> clients;
+        for (int id = 1; id <= 8; ++id) {
+            clients.emplace_back([&, id] {
+                Pg pg = world.connect();
+                if (!consistency.empty()) pg.exec("set pgweir.consistency = '" + consistency + "'");
+                const auto until = std::chrono::steady_clock::now() + time;
+                const auto where = " where id = " + std::to_string(id);
+                for (int n =
+                         std::stoi(pg.value("/* pgweir: primary */ select n from counters" + where)
+                         ) +
+                         1;
+                     std::chrono::steady_clock::now() < until;
+                     ++n) {
+                    pg.exec("update counters set n = " + std::to_string(n) + where);
+                    for (int i = 0; i < 3; ++i) {
+                        stale += pg.value("select n from counters" + where) != std::to_string(n);
+                        ++reads;
+                        on_replicas += Routed::ran_on_replica(pg);
+                    }
+                }
+            });
+        }
+        for (auto& client : clients)
+            client.join();
+    };
+    // One of them falls behind.
+    world.one.admin().exec("select pg_wal_replay_pause()");
+    run("", 3s);
+    CHECK(stale == 0);
+    CHECK(reads > 100);
+    MESSAGE("consistency session: " << told());
+    run("none", 1s);
+    CHECK(stale > 0);
+    MESSAGE("consistency none: " << told());
+    world.one.admin().exec("select pg_wal_replay_resume()");
+}
+
+TEST_CASE("routing: a promotion moves the writes, and open transactions are told" * ours_only()) {
+    Routed world;
+    Pg pg = world.connect();
+    Pg open = world.connect();
+    Pg reader = world.connect();
+    pg.exec("create table t (a int)");
+    pg.exec("insert into t values (1)");
+    open.exec("begin");
+    open.exec("insert into t values (2)");
+    wait_until("a replica has it", [&] {
+        return world.one.admin().try_exec("select 1").good() && [&] {
+            Pg direct{
+                "host=127.0.0.1 port=" + std::to_string(world.one.port()) +
+                " user=postgres dbname=" + world.database.name()};
+            return direct.try_exec("select a from t").rows() == 1;
+        }();
+    });
+    world.one.promote();
+    wait_until("writes go to the new primary", [&] {
+        return Routed::port(pg) == std::to_string(world.one.port()) || (pg.exec("begin"), [&] {
+                   const auto where = Routed::port(pg);
+                   pg.exec("commit");
+                   return where == std::to_string(world.one.port());
+               }());
+    });
+    // The old one still runs; nothing is written there any more.
+    const auto lost = open.try_exec("insert into t values (3)");
+    CHECK(lost.sqlstate() == "57P01");
+    CHECK(open.try_exec("select 1").sqlstate() == "25P02");
+    open.exec("rollback");
+    CHECK(open.exec("insert into t values (4)").good());
+    CHECK(
+        pg.value("/* pgweir: primary */ select string_agg(a::text, ',' order by a) from t") == "1,4"
+    );
+    Pg console = world.proxy.console();
+    CHECK(reader.value("select count(*) from t") != "");
+}
