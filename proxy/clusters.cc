@@ -76,7 +76,10 @@ void Clusters::configure(const Configuration& configuration) {
     std::erase_if(clusters_, [&](const auto& named) {
         const auto found = settings.databases.find(named.first);
         const bool gone = found == settings.databases.end() || found->second.hosts.empty();
-        if (gone) named.second->monitor()->stop();
+        if (gone) {
+            named.second->monitor()->stop();
+            removed_.push_back(named.second);
+        }
         return gone;
     });
     for (const auto& [name, database] : settings.databases) {

@@ -48,6 +48,8 @@ private:
     Configuration configuration_;
     std::map<std::string, std::shared_ptr<Cluster>> clusters_;  // by section
     std::map<std::string, std::uint64_t> role_epochs_;          // told last
+    // Of sections that are gone. Sessions may hold them still, but their end is this thread's.
+    std::vector<std::shared_ptr<Cluster>> removed_;
     pool::ReadMemories memories_;
     bool memories_read_ = false;
     RolesChanged roles_changed_;

@@ -123,11 +123,31 @@ PoolSet::PoolSet(
 void PoolSet::configure(const Configuration& configuration) {
     configuration_ = configuration;
     clusters_.configure(configuration);
+    put_aside_moved();
     for (const auto& [name, entry] : entries_)
         configure_entry(*entry);
     // What failed with the old settings may work now.
     attempts_.clear();
     balance();
+}
+
+// A database that was removed and came back with other hosts: new clients have new pools.
+void PoolSet::put_aside_moved() {
+    std::erase_if(entries_, [this](const auto& named) {
+        const auto& entry = named.second;
+        if (entry->cluster == clusters_.find(named.first.database)) return false;
+        entry->recycle();
+        left_over_.push_back(entry);
+        return true;
+    });
+}
+
+void PoolSet::close_left_over() {
+    const auto now = pool::Clock::now();
+    std::erase_if(left_over_, [now](const auto& entry) {
+        entry->close_all_idle(pool::CloseReason::configuration_changed);
+        return entry->total(now) == 0 && entry->pool.clients() == 0;
+    });
 }
 
 void PoolSet::configure_entry(PoolEntry& entry) const {
@@ -194,6 +214,7 @@ asio::awaitable<void> PoolSet::maintain() {
                 if (pool.paused()) pool.close_all_idle(pool::CloseReason::reconnect);
             }
         }
+        close_left_over();
         balance();
     }
 }
@@ -204,13 +225,18 @@ void PoolSet::stop() {
     clusters_.stop();
     for (const auto& [name, entry] : entries_)
         entry->close_all_idle(pool::CloseReason::shutdown);
+    close_left_over();
 }
 
 bool PoolSet::empty() const {
     const auto now = pool::Clock::now();
-    return std::all_of(entries_.begin(), entries_.end(), [now](const auto& named) {
-        return named.second->total(now) == 0;
-    });
+    const auto is_empty = [now](const auto& entry) {
+        return entry->total(now) == 0;
+    };
+    return std::all_of(left_over_.begin(), left_over_.end(), is_empty) &&
+           std::all_of(entries_.begin(), entries_.end(), [&](const auto& named) {
+               return is_empty(named.second);
+           });
 }
 
 void PoolSet::servers_wanted(pool::ServerPool&) {

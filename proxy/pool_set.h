@@ -79,6 +79,8 @@ private:
     };
 
     void configure_entry(PoolEntry& entry) const;
+    void put_aside_moved();
+    void close_left_over();
     bool must_pause(const std::string& database) const;
     void apply_pause(PoolEntry& entry);
     void balance();
@@ -101,6 +103,8 @@ private:
     const std::vector<pool::EventLoop*> workers_;
     Configuration configuration_;
     std::map<pool::PoolName, std::shared_ptr<PoolEntry>> entries_;
+    // Of databases that have other hosts since; until their clients and servers have left.
+    std::vector<std::shared_ptr<PoolEntry>> left_over_;
     std::map<std::string, std::shared_ptr<CatalogState>> catalogs_;  // by database
     std::map<pool::PoolName, Attempts> attempts_;
     std::set<std::string> paused_;

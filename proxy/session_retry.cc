@@ -13,8 +13,11 @@ using router::ReplicaRefusal;
 // What goes to the client of this turn stays here while it may have to be taken back.
 void ClientSession::hold_output() {
     auto& scratch = worker_.to_client();
-    routing_->held.append(as_text(scratch.view()));
+    auto& held = routing_->held;
+    held.append(as_text(scratch.view()));
     scratch.clear();
+    // A function may have any number of notices before its first row.
+    if (held.size() > output_limit) release_held();
 }
 
 // The answer is the client's from here on.

@@ -203,7 +203,7 @@ bool ClientSession::choose_host(const Plan& plan, const Group& group) {
     const bool reads = may_go_to_replica(plan, group);
     std::uint64_t seen = 0;
     for (;;) {
-        const auto topology = cluster.topology(worker_.index());
+        const auto& topology = cluster.topology(worker_.index());
         if (topology != nullptr && choose_host_of(*topology, plan, reads)) {
             host_chosen();
             return true;
@@ -513,6 +513,8 @@ void ClientSession::lose_primary() {
     touched_.clear();
     touched_at_end_.clear();
     resets_ = {};
+    scope_mark_ = 0;
+    scope_for_.reset();
     local_failed_ = true;
     r.lost_transaction = std::make_unique<protocol::Error>(
         error(sqlstate::admin_shutdown, "nothing of it was committed.")

@@ -26,6 +26,8 @@ public:
 
     std::string conninfo() const;
 
+    std::string log() const { return process_->output(); }
+
     // "immediate" if not fast; start() brings it back on the same port.
     void stop(bool fast = true);
     void start();
