@@ -11,6 +11,8 @@ using Level = ClusterEvent::Level;
 
 ClusterPolicy::ClusterPolicy(ClusterSettings settings, ClusterMemory memory)
     : settings_(std::move(settings)), memory_(std::move(memory)), hosts_(settings_.hosts.size()) {
+    for (const auto& host : settings_.hosts)
+        configured_weights_.push_back(host.weight);
     topology_.cluster = settings_.name;
     topology_.hosts.resize(hosts_.size());
     for (std::size_t i = 0; i < hosts_.size(); ++i)
@@ -101,6 +103,13 @@ void ClusterPolicy::forget_timeline() {
 }
 
 void ClusterPolicy::configure(ClusterSettings settings) {
+    for (std::size_t i = 0; i < settings.hosts.size(); ++i) {
+        auto& weight = settings.hosts[i].weight;
+        // Not for a SET of something else: an operator's word holds.
+        if (std::exchange(configured_weights_[i], weight) == weight) {
+            weight = settings_.hosts[i].weight;
+        }
+    }
     settings_ = std::move(settings);
 }
 

@@ -143,6 +143,7 @@ private:
     void alert_lag(std::size_t host);
 
     ClusterSettings settings_;
+    std::vector<std::uint32_t> configured_weights_;
     ClusterMemory memory_;
     LagTracker lags_;
     std::vector<Host> hosts_;

@@ -83,6 +83,7 @@ ConsoleShared::ConsoleShared(Server& server_)
 
 protocol::Result<const Columns*> ConsoleCommands::describe(const AdminCommand& command) {
     if (!is_known(command)) return invalid_command(command.text);
+    if (command.verb == AdminVerb::explain_route) return &explain_route_columns();
     if (command.verb != AdminVerb::show) return nullptr;
     const auto& columns = find_show(command.argument)->columns;
     return columns.empty() ? nullptr : &columns;

@@ -2,6 +2,8 @@
 //
 //   admin_commands.cc           rights, running and waiting
 //   admin_commands_control.cc   what is done
+//   admin_commands_clusters.cc  what is done to clusters and their hosts
+//   admin_explain_route.cc      EXPLAIN ROUTE
 //   admin_show.h                SHOW: what there is
 #pragma once
 
@@ -123,6 +125,13 @@ private:
     Done waiting_done_;
 };
 
+// --- what the commands share ---
+
+protocol::Error command_refused(std::string message, std::string detail = {});
+void log_command(std::string_view verb, const AdminCommand& command);
+
+// --- the table ---
+
 // One function per command; all but SHOW.
 struct ControlCommand {
     AdminVerb verb;
@@ -130,5 +139,19 @@ struct ControlCommand {
 };
 
 const ControlCommand& control_command(AdminVerb verb);
+
+// admin_commands_clusters.cc. A host is one, in however many clusters it is: what is done to it is
+// done in all of them.
+void drain(ConsoleCommands& self, const AdminCommand& command, AdminCommands::Done done);
+void undrain(ConsoleCommands& self, const AdminCommand& command, AdminCommands::Done done);
+void fence(ConsoleCommands& self, const AdminCommand& command, AdminCommands::Done done);
+void unfence(ConsoleCommands& self, const AdminCommand& command, AdminCommands::Done done);
+void set_weight(ConsoleCommands& self, const AdminCommand& command, AdminCommands::Done done);
+void forget_timeline(ConsoleCommands& self, const AdminCommand& command, AdminCommands::Done done);
+
+// admin_explain_route.cc: where the SQL would run in a session of the database that has set
+// nothing, by its text and the catalog alone.
+const Columns& explain_route_columns();
+void explain_route(ConsoleCommands& self, const AdminCommand& command, AdminCommands::Done done);
 
 }  // namespace weir::proxy

@@ -16,20 +16,6 @@ namespace {
 
 using Done = AdminCommands::Done;
 
-protocol::Error refusal(std::string message, std::string detail = {}) {
-    auto error = protocol::error(protocol::sqlstate::protocol_violation, std::move(message));
-    error.detail = std::move(detail);
-    return error;
-}
-
-void log_command(std::string_view verb, const AdminCommand& command) {
-    if (command.argument.empty()) {
-        spdlog::info("{} command issued", verb);
-    } else {
-        spdlog::info("{} '{}' command issued", verb, printable(command.argument));
-    }
-}
-
 void answer(const protocol::Result<void>& result, std::string_view tag, const Done& done) {
     if (!result) return done(result.error());
     done(AdminReply(std::string(tag)));
@@ -38,13 +24,13 @@ void answer(const protocol::Result<void>& result, std::string_view tag, const Do
 // What PgBouncer refuses for a name of the console; "cannot <verb> admin db: X".
 bool refuse_console(const AdminCommand& command, std::string_view verb, const Done& done) {
     if (!conf::is_console_database(command.argument)) return false;
-    done(refusal("cannot " + std::string(verb) + " admin db: " + command.argument));
+    done(command_refused("cannot " + std::string(verb) + " admin db: " + command.argument));
     return true;
 }
 
 bool refuse_missing(const AdminCommand& command, const Done& done) {
     if (!command.argument.empty()) return false;
-    done(refusal("a database is required"));
+    done(command_refused("a database is required"));
     return true;
 }
 
@@ -113,7 +99,7 @@ void wait_close(ConsoleCommands& self, const AdminCommand& command, Done done) {
     auto& server = self.server();
     const auto database = command.argument;
     if (!database.empty() && conf::find_database(server.settings(), database) == nullptr) {
-        return done(refusal("no such database: " + database));
+        return done(command_refused("no such database: " + database));
     }
     log_command("WAIT_CLOSE", command);
     const auto check = [&server, database]() -> std::optional<AdminOutcome> {
@@ -136,7 +122,7 @@ void kill_client(ConsoleCommands& self, const AdminCommand& command, Done done) 
     const auto* end = command.argument.data() + command.argument.size();
     const auto [stop, error] = std::from_chars(command.argument.data(), end, wanted);
     if (error != std::errc() || stop != end) {
-        return done(refusal("invalid client pointer supplied"));
+        return done(command_refused("invalid client pointer supplied"));
     }
     log_command("KILL_CLIENT", command);
     // Ids are shown cut to their column's type, and looked up as they are shown.
@@ -146,11 +132,12 @@ void kill_client(ConsoleCommands& self, const AdminCommand& command, Done done) 
         });
         if (found == sessions.end()) {
             // The console's own clients. It may be this one, who then gets no answer any more.
-            if (!self.shared().kill_client(wanted)) return done(refusal("client not found"));
+            if (!self.shared().kill_client(wanted))
+                return done(command_refused("client not found"));
             return done(AdminReply("KILL_CLIENT"));
         }
         self.server().kill_client(found->id, [done](bool killed) {
-            if (!killed) return done(refusal("client not found"));
+            if (!killed) return done(command_refused("client not found"));
             done(AdminReply("KILL_CLIENT"));
         });
     });
@@ -171,13 +158,13 @@ void set(ConsoleCommands& self, const AdminCommand& command, Done done) {
     }
     auto& server = self.server();
     auto changed = conf::with_setting(server.settings(), command.argument, command.value);
-    if (!changed) return done(refusal("SET failed", changed.error().message));
+    if (!changed) return done(command_refused("SET failed", changed.error().message));
     spdlog::info("SET {} = {}", printable(command.argument), printable(command.value));
     const auto wanted = *changed;
     server.apply(std::move(*changed));
     // Files named by a setting may be missing or wrong; then all stays as it was.
     if (!(server.settings() == wanted)) {
-        return done(refusal("SET failed", "see logs for additional details"));
+        return done(command_refused("SET failed", "see logs for additional details"));
     }
     done(AdminReply("SET " + command.argument + "=" + command.value));
 }
@@ -187,7 +174,7 @@ void shutdown(ConsoleCommands& self, const AdminCommand& command, Done done) {
     auto how = Shutdown::immediate;
     if (same_word(command.argument, "wait_for_clients")) how = Shutdown::wait_for_clients;
     if (same_word(command.argument, "wait_for_servers")) how = Shutdown::wait_for_servers;
-    if (server.shutting_down() >= how) return done(refusal("pooler is shutting down"));
+    if (server.shutting_down() >= how) return done(command_refused("pooler is shutting down"));
     log_command("SHUTDOWN", command);
     // PgBouncer gives no answer to an immediate one, so that psql -c fails; here it does not. The
     // connection stays open until the process ends.
@@ -197,10 +184,28 @@ void shutdown(ConsoleCommands& self, const AdminCommand& command, Done done) {
 
 }  // namespace
 
+protocol::Error command_refused(std::string message, std::string detail) {
+    auto error = protocol::error(protocol::sqlstate::protocol_violation, std::move(message));
+    error.detail = std::move(detail);
+    return error;
+}
+
+void log_command(std::string_view verb, const AdminCommand& command) {
+    if (command.argument.empty()) {
+        spdlog::info("{} command issued", verb);
+    } else {
+        spdlog::info("{} '{}' command issued", verb, printable(command.argument));
+    }
+}
+
 const ControlCommand& control_command(AdminVerb verb) {
-    static constexpr std::array<ControlCommand, 11> commands{{
+    static constexpr std::array<ControlCommand, 18> commands{{
         {AdminVerb::disable, disable},
+        {AdminVerb::drain, drain},
         {AdminVerb::enable, enable},
+        {AdminVerb::explain_route, explain_route},
+        {AdminVerb::fence, fence},
+        {AdminVerb::forget_timeline, forget_timeline},
         {AdminVerb::kill, kill},
         {AdminVerb::kill_client, kill_client},
         {AdminVerb::pause, pause},
@@ -208,7 +213,10 @@ const ControlCommand& control_command(AdminVerb verb) {
         {AdminVerb::reload, reload},
         {AdminVerb::resume, resume},
         {AdminVerb::set, set},
+        {AdminVerb::set_weight, set_weight},
         {AdminVerb::shutdown, shutdown},
+        {AdminVerb::undrain, undrain},
+        {AdminVerb::unfence, unfence},
         {AdminVerb::wait_close, wait_close},
     }};
     return *std::find_if(commands.begin(), commands.end(), [verb](const auto& command) {

@@ -12,6 +12,8 @@ namespace {
 
 // PgBouncer's buffers, less the NUL.
 constexpr std::size_t max_argument = 63;
+// The longest name of DNS, and a port.
+constexpr std::size_t max_host = 259;
 constexpr std::size_t max_value = 255;
 constexpr std::size_t max_echo = 900;
 // What a command keeps of its text: enough to be echoed.
@@ -34,9 +36,11 @@ struct Token {
     std::size_t end = 0;
 };
 
-constexpr std::array<std::pair<std::string_view, AdminVerb>, 12> verbs{{
+constexpr std::array<std::pair<std::string_view, AdminVerb>, 16> verbs{{
     {"disable", AdminVerb::disable},
+    {"drain", AdminVerb::drain},
     {"enable", AdminVerb::enable},
+    {"fence", AdminVerb::fence},
     {"kill", AdminVerb::kill},
     {"kill_client", AdminVerb::kill_client},
     {"pause", AdminVerb::pause},
@@ -46,6 +50,8 @@ constexpr std::array<std::pair<std::string_view, AdminVerb>, 12> verbs{{
     {"select", AdminVerb::show},
     {"show", AdminVerb::show},
     {"shutdown", AdminVerb::shutdown},
+    {"undrain", AdminVerb::undrain},
+    {"unfence", AdminVerb::unfence},
     {"wait_close", AdminVerb::wait_close},
 }};
 
@@ -59,7 +65,7 @@ bool is_space(char c) {
 
 bool is_word(char c) {
     return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
-           c == '-' || (static_cast<unsigned char>(c) & 0x80U) != 0;
+           c == '-' || c == ':' || (static_cast<unsigned char>(c) & 0x80U) != 0;
 }
 
 class Scanner {
@@ -156,18 +162,36 @@ bool is_name(const Token& token) {
     return token.kind == TokenKind::word || token.kind == TokenKind::quoted;
 }
 
-// `SET key = value`, `SET key TO 'value'`; its four tokens.
-protocol::Result<AdminCommand> parse_set(std::span<const Token> tokens, std::string_view text) {
-    const bool assigns = tokens.size() == 4 &&
-                         (tokens[2].kind == TokenKind::equals ||
-                          (tokens[2].kind == TokenKind::word && same_word(tokens[2].text, "to")));
+bool is_word(const Token& token, std::string_view word) {
+    return token.kind == TokenKind::word && same_word(token.text, word);
+}
+
+std::size_t longest_argument(AdminVerb verb) {
+    switch (verb) {
+        case AdminVerb::drain:
+        case AdminVerb::fence:
+        case AdminVerb::set_weight:
+        case AdminVerb::undrain:
+        case AdminVerb::unfence:
+            return max_host;
+        default:
+            return max_argument;
+    }
+}
+
+// `SET key = value`, `SET key TO 'value'`; its four tokens, or those of SET WEIGHT from its second.
+protocol::Result<AdminCommand> parse_set(
+    AdminVerb verb, std::span<const Token> tokens, std::string_view text
+) {
+    const bool assigns =
+        tokens.size() == 4 && (tokens[2].kind == TokenKind::equals || is_word(tokens[2], "to"));
     if (!assigns || !is_name(tokens[1]) ||
         (!is_name(tokens[3]) && tokens[3].kind != TokenKind::string)) {
         return invalid_command(text);
     }
     AdminCommand command{
-        AdminVerb::set, tokens[1].text, tokens[3].text, std::string(text.substr(0, max_text))};
-    if (command.argument.empty() || command.argument.size() > max_argument ||
+        verb, tokens[1].text, tokens[3].text, std::string(text.substr(0, max_text))};
+    if (command.argument.empty() || command.argument.size() > longest_argument(verb) ||
         command.value.size() > max_value) {
         return bad_arguments();
     }
@@ -182,24 +206,36 @@ std::optional<AdminVerb> find_verb(std::string_view word) {
 }
 
 protocol::Result<AdminCommand> parse_command(std::span<const Token> tokens, std::string_view text) {
-    if (tokens[0].kind == TokenKind::word && same_word(tokens[0].text, "set")) {
-        return parse_set(tokens, text);
+    if (is_word(tokens[0], "set")) {
+        const bool of_a_host = tokens.size() == 5 && is_word(tokens[1], "weight");
+        if (of_a_host) return parse_set(AdminVerb::set_weight, tokens.subspan(1), text);
+        return parse_set(AdminVerb::set, tokens, text);
     }
     if (tokens.size() > 3 || !std::all_of(tokens.begin(), tokens.end(), is_name)) {
         return invalid_command(text);
     }
-    const auto verb = find_verb(tokens[0].text);
+    auto verb = find_verb(tokens[0].text);
+    if (tokens.size() >= 2 && is_word(tokens[0], "forget") && is_word(tokens[1], "timeline")) {
+        verb = AdminVerb::forget_timeline;
+        tokens = tokens.subspan(1);
+    }
     const bool of_one_client =
         verb == AdminVerb::show && tokens.size() == 3 && same_word(tokens[1].text, "settings");
     if (!verb || (tokens.size() == 3 && !of_one_client)) return invalid_command(text);
     AdminCommand command{*verb, {}, {}, std::string(text.substr(0, max_text))};
     if (tokens.size() >= 2) command.argument = tokens[1].text;
     if (tokens.size() == 3) command.value = tokens[2].text;
-    if (command.argument.size() > max_argument || command.value.size() > max_value) {
+    if (command.argument.size() > longest_argument(*verb) || command.value.size() > max_value) {
         return bad_arguments();
     }
     if (command.verb == AdminVerb::reload && tokens.size() == 2) return invalid_command(text);
     return command;
+}
+
+// `EXPLAIN ROUTE database`: what follows is none of the console's language.
+bool begins_explanation(std::span<const Token> tokens) {
+    return tokens.size() == 3 && is_word(tokens[0], "explain") && is_word(tokens[1], "route") &&
+           is_name(tokens[2]);
 }
 
 }  // namespace
@@ -229,8 +265,18 @@ protocol::Result<std::vector<AdminCommand>> parse_admin(std::string_view text) {
         auto token = scanner.next();
         if (token.kind == TokenKind::wrong) return invalid_command(text);
         if (token.kind != TokenKind::semicolon && token.kind != TokenKind::end) {
+            const auto end = token.end;
             tokens.push_back(std::move(token));
-            continue;
+            if (!begins_explanation(tokens)) continue;
+            const auto begin = tokens.front().begin;
+            if (tokens[2].text.size() > max_argument) return bad_arguments();
+            commands.push_back(
+                {AdminVerb::explain_route,
+                 tokens[2].text,
+                 std::string(text.substr(end)),
+                 std::string(text.substr(begin, max_text))}
+            );
+            return commands;
         }
         if (!tokens.empty()) {
             const auto begin = tokens.front().begin;

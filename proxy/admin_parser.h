@@ -1,7 +1,8 @@
-// The console's language: PgBouncer's commands, in any case, with or without ";".
+// The console's language: PgBouncer's commands and those of clusters, in any case, with or without
+// ";".
 //
 // More tolerant than PgBouncer: SQL comments, several commands in one text, an empty text, and
-// names with "-", "." or letters beyond ASCII without quotes.
+// names with "-", ".", ":" or letters beyond ASCII without quotes.
 #pragma once
 
 #include "protocol/error.h"
@@ -14,7 +15,11 @@ namespace weir::proxy {
 
 enum class AdminVerb : std::uint8_t {
     disable,
+    drain,
     enable,
+    explain_route,  // EXPLAIN ROUTE database SQL, to the end of the text
+    fence,
+    forget_timeline,
     kill,
     kill_client,
     pause,
@@ -22,16 +27,20 @@ enum class AdminVerb : std::uint8_t {
     reload,
     resume,
     set,
-    show,  // SELECT is the same
+    set_weight,  // SET WEIGHT host = number
+    show,        // SELECT is the same
     shutdown,
+    undrain,
+    unfence,
     wait_close,
 };
 
 struct AdminCommand {
     AdminVerb verb = AdminVerb::show;
-    std::string argument;  // the only one, or the key of SET; empty if there is none
-    std::string value;     // of SET; what stands behind the topic of SHOW
-    std::string text;      // as the client wrote it, cut where it is very long
+    // The only one, the key of SET, the host of SET WEIGHT; empty if there is none.
+    std::string argument;
+    std::string value;  // of SET; what stands behind the topic of SHOW; the SQL of EXPLAIN ROUTE
+    std::string text;   // as the client wrote it, cut where it is very long
 };
 
 // The commands of a text, none for an empty one. Error: 08P01 in PgBouncer's words; then nothing of

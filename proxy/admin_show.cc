@@ -107,10 +107,12 @@ const std::vector<ShowCommand>& pretended_parameters() {
 
 const std::vector<ShowCommand>& show_commands() {
     static const std::vector<ShowCommand> commands{
+        {"catalog", catalog_columns(), show_catalog},
         {"clients", socket_columns(), show_clients, true},
         {"config",
          {{"key", text}, {"value", text}, {"default", text}, {"changeable", text}},
          show_config},
+        {"consistency", consistency_columns(), show_consistency},
         {"databases", databases_columns(), show_databases},
         {"help", {}, show_nothing},
         {"dns_hosts", {{"hostname", text}, {"ttl", int8}, {"addrs", text}}, show_dns_hosts},
@@ -131,11 +133,13 @@ const std::vector<ShowCommand>& show_commands() {
           {"sv_active_cancel", int4},
           {"sv_login", int4}},
          show_nothing},
+        {"hosts", hosts_columns(), show_hosts},
         {"listeners", listeners_columns(), show_listeners},
         {"lending", lending_columns(), show_lending},
         {"pins", pins_columns(), show_pins, true},
         {"pin_counts", pin_counts_columns(), show_pin_counts},
         {"pools", pools_columns(), show_pools},
+        {"routes", routes_columns(), show_routes},
         {"servers", socket_columns(), show_servers, true},
         {"settings", settings_columns(), show_settings, true, true},
         {"state", {{"key", text}, {"value", text}}, show_state},
@@ -171,6 +175,7 @@ std::string_view help_text() {
     return "\n\tSHOW HELP|CONFIG|DATABASES|POOLS|CLIENTS|SERVERS|USERS|VERSION\n"
            "\tSHOW PEERS|PEER_POOLS\n"
            "\tSHOW PINS|PIN_COUNTS|LENDING|LISTENERS\n"
+           "\tSHOW HOSTS|ROUTES|CATALOG|CONSISTENCY\n"
            "\tSHOW SETTINGS [<client_id>]\n"
            "\tSHOW LISTS|MEM|STATE\n"
            "\tSHOW DNS_HOSTS|DNS_ZONES\n"
@@ -184,6 +189,13 @@ std::string_view help_text() {
            "\tRECONNECT [<db>]\n"
            "\tKILL [<db>]\n"
            "\tKILL_CLIENT <client_id>\n"
+           "\tDRAIN <host>\n"
+           "\tUNDRAIN <host>\n"
+           "\tFENCE <host>\n"
+           "\tUNFENCE <host>\n"
+           "\tSET WEIGHT <host> = arg\n"
+           "\tFORGET TIMELINE [<cluster>]\n"
+           "\tEXPLAIN ROUTE <db> <sql>\n"
            "\tSHUTDOWN\n"
            "\tSHUTDOWN WAIT_FOR_SERVERS|WAIT_FOR_CLIENTS\n"
            "\tWAIT_CLOSE [<db>]";

@@ -4,6 +4,7 @@
 //   admin_show_pools.cc     POOLS, DATABASES, USERS, LISTS, MEM
 //   admin_show_sessions.cc  CLIENTS, SERVERS
 //   admin_show_pins.cc      PINS, PIN_COUNTS, LENDING
+//   admin_show_clusters.cc  HOSTS, ROUTES, CATALOG, CONSISTENCY
 //   admin_show_listeners.cc LISTENERS
 //   admin_show_settings.cc  SETTINGS
 //   admin_show_stats.cc     STATS and its like
@@ -57,6 +58,15 @@ std::vector<Row> show_pin_counts(const ShowContext& context);
 Columns lending_columns();
 std::vector<Row> show_lending(const ShowContext& context);
 
+Columns hosts_columns();
+std::vector<Row> show_hosts(const ShowContext& context);
+Columns routes_columns();
+std::vector<Row> show_routes(const ShowContext& context);
+Columns catalog_columns();
+std::vector<Row> show_catalog(const ShowContext& context);
+Columns consistency_columns();
+std::vector<Row> show_consistency(const ShowContext& context);
+
 Columns settings_columns();
 std::vector<Row> show_settings(const ShowContext& context);
 
@@ -86,6 +96,9 @@ std::vector<Row> show_totals(const ShowContext& context);
 std::string_view state_shown(
     const pool::ServerConnection& server, const conf::Settings& settings, pool::TimePoint now
 );
+
+// "current", "outdated" or "none"; only the first is used.
+std::string_view state_shown(const CatalogState& state, const CatalogState::Snapshot& snapshot);
 
 // Now, by both clocks.
 struct Clocks {

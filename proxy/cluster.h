@@ -18,7 +18,7 @@
 
 namespace weir::proxy {
 
-// Transactions routed by one worker's sessions; each is counted once.
+// Transactions routed by one worker's sessions; those that are routed again are counted again.
 struct alignas(64) RouteCounters {
     template <class Reason>
     using ByReason = std::array<pool::Counter, static_cast<std::size_t>(Reason::last) + 1>;

@@ -79,6 +79,7 @@ void Clusters::configure(const Configuration& configuration) {
         if (gone) {
             named.second->monitor()->stop();
             removed_.push_back(named.second);
+            role_epochs_.erase(named.first);
         }
         return gone;
     });

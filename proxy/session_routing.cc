@@ -228,6 +228,8 @@ bool ClientSession::choose_host_of(const pool::Topology& topology, const Plan& p
         take_host(topology, *primary);
         r.last.reason = plan.read.reason;
         r.last.choice.reset();
+        // A login runs nothing.
+        if (phase_ == Phase::welcoming) return true;
         if (r.only_primary && r.last.refused != router::ReplicaRefusal::none) {
             routes.retried[static_cast<std::size_t>(r.last.refused)].add(1);
         } else {
@@ -256,6 +258,7 @@ bool ClientSession::choose_host_of(const pool::Topology& topology, const Plan& p
     take_host(topology, *choice.host);
     r.last.reason = plan.read.reason;
     r.last.choice = choice.reason;
+    if (phase_ == Phase::welcoming) return true;
     if (r.on_replica) {
         routes.replica[static_cast<std::size_t>(plan.read.reason)].add(1);
     } else {
@@ -395,7 +398,8 @@ void ClientSession::begin_on_host(const Group& group, const Plan& plan) {
     }
     if (!r.on_replica) {
         const bool runs_nothing = plan.texts == 0 && !plan.large;
-        const bool only_reads = plan.read_judged && plan.read.on_replica();
+        const bool by_wish = plan.read.reason == ReadReason::hint && plan.read.retry_safe;
+        const bool only_reads = plan.read_judged && (plan.read.on_replica() || by_wish);
         r.wrote |= !runs_nothing && !only_reads;
         return;
     }
@@ -492,6 +496,11 @@ void ClientSession::lose_primary() {
     const bool idle = server_->expected.in_sync() && !group_open_ && stream_left_ == 0;
     if (phase_ == Phase::welcoming || (idle && server_->status == TransactionStatus::idle &&
                                        !keeps_server() && !in_transaction_)) {
+        server_doomed_ = true;
+        return;
+    }
+    // What only reads may end there.
+    if (!idle && !r.wrote && !keeps_server()) {
         server_doomed_ = true;
         return;
     }

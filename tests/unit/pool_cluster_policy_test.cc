@@ -476,6 +476,14 @@ TEST_CASE("ClusterPolicy: DRAIN, FENCE and SET WEIGHT") {
     bench.evaluate();
     CHECK(bench.host(1).state == HostState::draining);
     CHECK(bench.host(2).weight == 5);
+    // A RELOAD that says nothing else leaves it, another weight does not.
+    auto settings = bench.policy.settings();
+    settings.hosts[2].weight = 100;
+    bench.policy.configure(settings);
+    CHECK(bench.policy.settings().hosts[2].weight == 5);
+    settings.hosts[2].weight = 70;
+    bench.policy.configure(settings);
+    CHECK(bench.policy.settings().hosts[2].weight == 70);
     bench.policy.fence(1);
     bench.evaluate();
     CHECK(bench.host(1).reason == HostReason::operator_fenced);

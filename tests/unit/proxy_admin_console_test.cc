@@ -31,10 +31,23 @@ conf::Settings settings() {
     return settings;
 }
 
+// Two clusters that share one address.
+conf::Settings settings_with_clusters() {
+    auto with = settings();
+    auto& shop = with.databases["shop"];
+    shop.hosts = {
+        {.host = "127.0.0.1", .port = 1}, {.host = "127.0.0.1", .port = 2, .zone = "north"}};
+    shop.consistency = conf::Consistency::global;
+    shop.causal_wait = conf::Milliseconds(50);
+    with.databases["crm"].hosts = {
+        {.host = "127.0.0.1", .port = 1}, {.host = "127.0.0.2", .port = 3}};
+    return with;
+}
+
 const protocol::Error bye = protocol::fatal(protocol::sqlstate::admin_shutdown, "bye");
 
 struct ConsoleBench {
-    ConsoleBench() {
+    explicit ConsoleBench(conf::Settings with = settings()) : server("", std::move(with)) {
         // Puts the settings in force.
         REQUIRE(server.open().has_value());
         server.workers()[0]->start();
@@ -62,7 +75,7 @@ struct ConsoleBench {
 
     void let_go() { held->pool.opening_ended(); }
 
-    Server server{"", settings()};
+    Server server;
     AdminConsole console{server};
     std::shared_ptr<PoolEntry> held;
 };
@@ -167,6 +180,13 @@ bool has(const std::string& text, std::string_view part) {
     return text.find(part) != std::string::npos;
 }
 
+// A value of a DataRow.
+std::string cell(const std::string& value) {
+    return "\0\0\0"s + static_cast<char>(value.size()) + value;
+}
+
+const std::string null_cell = "\xff\xff\xff\xff";
+
 }  // namespace
 
 TEST_CASE("console: every SHOW answers, and none tells a secret") {
@@ -178,7 +198,8 @@ TEST_CASE("console: every SHOW answers, and none tells a secret") {
           "stats",      "stats_totals", "stats_averages", "totals",    "lists",
           "config",     "state",        "version",        "help",      "peers",
           "peer_pools", "mem",          "dns_hosts",      "dns_zones", "client_encoding",
-          "pins",       "pin_counts",   "lending"}) {
+          "pins",       "pin_counts",   "lending",        "hosts",     "routes",
+          "catalog",    "consistency"}) {
         CAPTURE(topic);
         const auto answer = admin.ask("SHOW " + std::string(topic));
         CHECK(answer.find("SERROR") == std::string::npos);
@@ -206,9 +227,6 @@ TEST_CASE("console: what SHOW PIN_COUNTS and LENDING count, per pool") {
         entry.pins.count(PinReason::listen, PinEvent::left);
     for (int i = 0; i < 14; ++i)
         entry.pins.count(PinReason::load, PinEvent::refused);
-    const auto cell = [](const std::string& value) {
-        return "\0\0\0"s + static_cast<char>(value.size()) + value;
-    };
     const auto counts = admin.ask("show pin_counts");
     CHECK(
         has(counts,
@@ -240,7 +258,16 @@ TEST_CASE("console: who may only watch") {
     Client watcher(bench, "watcher");
     CHECK(has(watcher.ask("show pools"), "SHOW"));
     for (const char* text :
-         {"pause", "resume", "kill", "reload", "kill_client 1", "shutdown", "set verbose = 1"}) {
+         {"pause",
+          "resume",
+          "kill",
+          "reload",
+          "kill_client 1",
+          "shutdown",
+          "set verbose = 1",
+          "drain 127.0.0.1:1",
+          "forget timeline",
+          "set weight 127.0.0.1:1 = 1"}) {
         CAPTURE(text);
         CHECK(has(watcher.ask(text), "admin access needed"));
     }
@@ -289,6 +316,145 @@ TEST_CASE("console: commands say what PgBouncer says") {
     CHECK(bench.server.is_disabled("db"));
     CHECK(has(admin.ask("enable db; reconnect; wait_close; pause db; resume db"), "RESUME"));
     CHECK_FALSE(bench.server.is_disabled("db"));
+}
+
+TEST_CASE("console: hosts of clusters, and what is done to them") {
+    ConsoleBench bench(settings_with_clusters());
+    Client admin(bench, "admin");
+    const auto host = [&](const char* cluster, const char* address, const char* state) {
+        return has(
+            admin.ask("show hosts"), cell(cluster) + cell(address) + cell("unknown") + cell(state)
+        );
+    };
+    const auto done = [&](const std::string& text, const std::string& tag) {
+        // Of a CommandComplete: its length comes before.
+        return has(admin.ask(text), '\0' + std::string(1, static_cast<char>(tag.size() + 5)) + tag);
+    };
+    CHECK(host("crm", "127.0.0.1:1", "down"));
+    CHECK(host("crm", "127.0.0.2:3", "down"));
+    CHECK(host("shop", "127.0.0.1:1", "down"));
+    // One machine, however many clusters it is in.
+    CHECK(done("FENCE 127.0.0.1:1", "FENCE"));
+    CHECK(host("crm", "127.0.0.1:1", "fenced"));
+    CHECK(host("shop", "127.0.0.1:1", "fenced"));
+    CHECK(host("shop", "127.0.0.1:2", "down"));
+    CHECK(done("unfence \"127.0.0.1:1\"", "UNFENCE"));
+    CHECK(host("crm", "127.0.0.1:1", "down"));
+    CHECK(host("shop", "127.0.0.1:1", "down"));
+    // Its port may be left out where that says enough.
+    CHECK(done("fence 127.0.0.2", "FENCE"));
+    CHECK(host("crm", "127.0.0.2:3", "fenced"));
+    CHECK(done("drain 127.0.0.1:2", "DRAIN"));
+    CHECK(done("undrain 127.0.0.1:2", "UNDRAIN"));
+    CHECK(done("set weight 127.0.0.1:2 = 7", "SET WEIGHT"));
+    // No LSN, and a lag that is not known is not 0.
+    const auto weight_of = [](const char* weight) {
+        return cell("") + cell("") + null_cell + null_cell + cell(weight) + cell("north");
+    };
+    CHECK(has(admin.ask("show hosts"), weight_of("7")));
+    CHECK(done("set weight 127.0.0.1:2 = 0", "SET WEIGHT"));
+    CHECK(has(admin.ask("show hosts"), weight_of("0")));
+    CHECK(done("forget timeline shop", "FORGET TIMELINE"));
+
+    const std::pair<const char*, const char*> rows[] = {
+        {"drain", "a host is required"},
+        {"drain nowhere", "no such host: nowhere"},
+        {"undrain 127.0.0.1:7", "no such host: 127.0.0.1:7"},
+        {"fence 127.0.0.1", "host 127.0.0.1 is ambiguous"},
+        {"unfence 127.0.0.1", "It may be 127.0.0.1:1, 127.0.0.1:2."},
+        {"set weight nowhere = 5", "no such host: nowhere"},
+        {"set weight 127.0.0.1:2 = -1", "invalid weight: -1"},
+        {"set weight 127.0.0.1:2 = 10001", "invalid weight: 10001"},
+        {"set weight 127.0.0.1:2 = ''", "invalid weight: "},
+        {"forget timeline", "a cluster is required"},
+        {"forget timeline nowhere", "no such cluster: nowhere"},
+    };
+    for (const auto& [text, expected] : rows) {
+        CAPTURE(text);
+        const auto answer = admin.ask(text);
+        CHECK(has(answer, "C08P01"));
+        CHECK(has(answer, expected));
+    }
+    CHECK(has(admin.ask("show hosts"), weight_of("0")));
+}
+
+TEST_CASE("console: without clusters there are no hosts, and no timeline") {
+    ConsoleBench bench;
+    Client admin(bench, "admin");
+    CHECK(has(admin.ask("drain 127.0.0.1:1"), "no such host: 127.0.0.1:1"));
+    CHECK(has(admin.ask("forget timeline"), "no such cluster: "));
+}
+
+TEST_CASE("console: what SHOW ROUTES and CONSISTENCY count, per cluster") {
+    ConsoleBench bench(settings_with_clusters());
+    Client admin(bench, "admin");
+    CHECK_FALSE(has(admin.ask("show routes"), "shop"));
+    auto& routes = bench.server.pools().clusters().find("shop")->routes(0);
+    const auto count = [](auto& counters, auto reason, std::uint64_t times) {
+        counters[static_cast<std::size_t>(reason)].add(times);
+    };
+    count(routes.replica, router::ReadReason::reads_only, 120);
+    count(routes.primary, router::ReadReason::writes, 61);
+    count(routes.reads_on_primary, pool::ChoiceReason::no_replica, 19);
+    count(routes.retried, router::ReplicaRefusal::read_only, 3);
+    routes.waits.add(4);
+    routes.wait_time.add(250);
+    const auto answer = admin.ask("show routes");
+    const auto row = [&](const char* target, const std::string& reason, const char* times) {
+        return cell("shop") + cell(target) + cell(reason) + cell(times);
+    };
+    CHECK(has(answer, row("replica", "only reads", "120") + cell("60.0")));
+    CHECK(has(answer, row("primary", "writes", "61") + cell("30.5")));
+    CHECK(has(answer, row("primary", "primary, no healthy replica", "19") + cell("9.5")));
+    // Not counted again.
+    const auto refused = std::string(router::text(router::ReplicaRefusal::read_only));
+    CHECK(has(answer, row("primary", "retried: " + refused, "3") + cell("1.5")));
+    CHECK_FALSE(has(answer, "crm"));
+
+    const auto nothing = null_cell + cell("") + null_cell + null_cell;
+    const auto consistency = admin.ask("show consistency");
+    CHECK(has(
+        consistency, cell("crm") + cell("session") + cell("0") + nothing + cell("0") + cell("0")
+    ));
+    CHECK(has(
+        consistency, cell("shop") + cell("global") + cell("50") + nothing + cell("4") + cell("250")
+    ));
+    bench.server.pools().clusters().find("shop")->newest_write().wrote(pool::Clock::now());
+    CHECK_FALSE(has(admin.ask("show consistency"), cell("50") + nothing));
+}
+
+TEST_CASE("console: SHOW CATALOG, and EXPLAIN ROUTE by it") {
+    ConsoleBench bench;
+    Client admin(bench, "admin");
+    CHECK_FALSE(has(admin.ask("show catalog"), cell("db")));
+    auto& catalog = *bench.server.pools().entry("db", "alice")->catalog;
+    bench.server.pools().entry("db", "bob");
+    const auto none = cell("db") + cell("1") + cell("0") + null_cell + null_cell + null_cell;
+    const auto rows = admin.ask("show catalog");
+    CHECK(has(rows, none + cell("none")));
+    // One for all users.
+    CHECK(rows.find(cell("db")) == rows.rfind(cell("db")));
+    CHECK(has(admin.ask("explain route db select f()"), cell("primary")));
+    CHECK(has(admin.taken(), cell("none")));
+
+    catalog.publish({catalog.epoch(), router::Catalog::build({}), pool::Clock::now()});
+    CHECK(has(admin.ask("show catalog"), cell("db") + cell("1") + cell("1")));
+    CHECK(has(admin.taken(), cell("0") + cell("0") + cell("current")));
+    CHECK(has(admin.ask("explain route db select 1"), cell("only reads") + cell("")));
+    CHECK(has(admin.taken(), cell("current")));
+    CHECK(has(admin.ask("explain route db select f()"), cell("primary")));
+    CHECK(has(admin.taken(), cell("f") + cell("current")));
+    CHECK(has(admin.ask("explain route db /*+ route=primary */ select 1"), cell("primary")));
+    // All of the text is SQL.
+    CHECK(has(admin.ask("explain route db select ')'; delete from t"), cell("writes")));
+
+    catalog.outdate();
+    CHECK(has(admin.ask("show catalog"), cell("db") + cell("2") + cell("1")));
+    CHECK(has(admin.taken(), cell("outdated")));
+    CHECK(has(admin.ask("explain route db select f()"), cell("outdated")));
+    // A database that nobody has used has no catalog.
+    CHECK(has(admin.ask("explain route other select f()"), cell("none")));
+    CHECK(has(admin.ask("explain route nowhere select 1"), "no such database: nowhere"));
 }
 
 TEST_CASE("console: PAUSE waits; whatever ends it, nobody hangs") {

@@ -55,6 +55,21 @@ TEST_CASE("admin parser: one command") {
         {"set \"a\" to \"b c\"", with(AdminVerb::set, "a", "b c")},
         {"set a = 2.5", with(AdminVerb::set, "a", "2.5")},
         {"set a = -1", with(AdminVerb::set, "a", "-1")},
+        {"DRAIN 127.0.0.1:5433", with(AdminVerb::drain, "127.0.0.1:5433")},
+        {"drain \"127.0.0.1:5433\";", with(AdminVerb::drain, "127.0.0.1:5433")},
+        {"undrain db-1.example.com", with(AdminVerb::undrain, "db-1.example.com")},
+        {"fence ::1:5432", with(AdminVerb::fence, "::1:5432")},
+        {"unfence \"/run/pg:5432\"", with(AdminVerb::unfence, "/run/pg:5432")},
+        {"drain", with(AdminVerb::drain)},
+        {"set weight db1:5432 = 50", with(AdminVerb::set_weight, "db1:5432", "50")},
+        {"SET WEIGHT \"db1:5432\" TO '50'", with(AdminVerb::set_weight, "db1:5432", "50")},
+        {"set weight=5", with(AdminVerb::set, "weight", "5")},
+        {"forget timeline", with(AdminVerb::forget_timeline)},
+        {"FORGET TIMELINE \"*\";", with(AdminVerb::forget_timeline, "*")},
+        {"explain route db select 1", with(AdminVerb::explain_route, "db", " select 1")},
+        {"EXPLAIN ROUTE \"my db\"\nselect ')'; x",
+         with(AdminVerb::explain_route, "my db", "\nselect ')'; x")},
+        {"explain route db", with(AdminVerb::explain_route, "db", "")},
     };
     for (const auto& row : rows) {
         CAPTURE(row.text);
@@ -99,6 +114,15 @@ TEST_CASE("admin parser: what is not understood is told with its text") {
           "/* no end",
           "set a = 'no end",
           "show pools; nonsense",
+          "drain a b",
+          "drain /run/pg:5432",
+          "set weight a 5",
+          "set weight a = b c",
+          "forget",
+          "forget timeline a b",
+          "explain",
+          "explain route",
+          "explain route 'db' select 1",
           "suspend"}) {
         CAPTURE(text);
         const auto commands = parse_admin(text);
@@ -122,6 +146,12 @@ TEST_CASE("admin parser: arguments have PgBouncer's limits") {
     CHECK(parse_admin("set x = " + name(256)).error().message == "bad arguments");
     CHECK(parse_admin("set " + name(64) + " = 1").error().message == "bad arguments");
     CHECK(parse_admin("set \"\" = 1").error().message == "bad arguments");
+    // Names of hosts are longer.
+    CHECK(parse_admin("drain " + name(259)).has_value());
+    CHECK(parse_admin("drain " + name(260)).error().message == "bad arguments");
+    CHECK(parse_admin("set weight " + name(259) + " = 1").has_value());
+    CHECK(parse_admin("set weight " + name(260) + " = 1").error().message == "bad arguments");
+    CHECK(parse_admin("explain route " + name(64) + " select").error().message == "bad arguments");
 }
 
 TEST_CASE("admin parser: any bytes end in an answer") {
@@ -141,7 +171,11 @@ TEST_CASE("admin parser: any bytes end in an answer") {
 TEST_CASE("admin rights: who may run what") {
     for (const char* text :
          {"disable a",
+          "drain a:1",
           "enable a",
+          "explain route a select 1",
+          "fence a:1",
+          "forget timeline",
           "kill",
           "kill_client 1",
           "pause",
@@ -149,8 +183,11 @@ TEST_CASE("admin rights: who may run what") {
           "reload",
           "resume",
           "set default_pool_size = 3",
+          "set weight timezone = 3",
           "shutdown",
           "shutdown wait_for_clients",
+          "undrain a:1",
+          "unfence a:1",
           "wait_close"}) {
         CAPTURE(text);
         const auto command = parse_admin(text)->front();
@@ -162,6 +199,8 @@ TEST_CASE("admin rights: who may run what") {
           "show config",
           "select version",
           "show help",
+          "show hosts",
+          "show routes",
           "set client_encoding = utf8",
           "SET TimeZone TO 'x'"}) {
         CAPTURE(text);
