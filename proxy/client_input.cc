@@ -146,19 +146,24 @@ std::size_t ClientSession::take_group(const Group& group) {
     }
     const bool pins = needs.pins != 0 && !keeps_server();
     if (!canceled_ && !prelude_error_) {
+        const bool to_be_routed = routing_ != nullptr && server_ == nullptr && !waiting_;
+        if (to_be_routed && !choose_host(needs, group)) return 0;
         // Nobody stands in the queue for a server that he may not keep.
         const bool in_vain = pins && server_ == nullptr && !waiting_ && pool_->pins_full();
         if (in_vain) return refuse_pin(group, needs);
-        const bool to_be_routed = routing_ != nullptr && server_ == nullptr && !waiting_;
-        if (to_be_routed && !choose_host(needs, group)) return 0;
         waiter_.preferred_server = needs.reads_sequences ? sequence_server_ : 0;
         if (!acquire()) return 0;
     }
     if (prelude_error_ && goes_on_primary()) return 0;
     if (canceled_ || prelude_error_) return refuse_group(group);
     if (routing_ != nullptr) {
+        if (was_routed_wrongly(needs, group)) return 0;
         if (must_not_run_on_replica(needs)) return refuse_on_replica(group, needs);
         if (routing_->on_replica && !deferred_begin_.empty()) routing_->begin = deferred_begin_;
+        // What was said before is not part of what may have to be taken back. It may be found that
+        // the client has left.
+        if (routing_->on_replica) flush_client();
+        if (phase_ != Phase::serving) return 0;
     }
     // In the middle of a reply nothing can be said.
     if (pins && reply_left_ > 0) return 0;

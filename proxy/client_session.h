@@ -322,6 +322,7 @@ private:
     [[gnu::cold]] void wait_for_host();
     [[gnu::hot]] void host_chosen();
     [[gnu::hot]] bool must_not_run_on_replica(const Plan& plan) const;
+    [[gnu::hot]] bool was_routed_wrongly(const Plan& plan, const Group& group);
     [[gnu::cold]] std::size_t refuse_on_replica(const Group& group, const Plan& plan);
     [[gnu::hot]] void begin_on_host(const Group& group, const Plan& plan);
     [[gnu::hot]] void request_ended_on_host(bool in_transaction);

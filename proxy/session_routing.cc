@@ -371,6 +371,15 @@ std::size_t ClientSession::refuse_on_replica(const Group& group, const Plan& pla
     return refuse(group, error);
 }
 
+// While it waited for a server, DDL has changed what the texts mean: the group is decided on again.
+bool ClientSession::was_routed_wrongly(const Plan& plan, const Group& group) {
+    if (!routing_->on_replica || server_ == nullptr || !lease_fresh_) return false;
+    if (may_go_to_replica(plan, group)) return false;
+    give_server_back();
+    worker_.loop().resume_soon(client_.key());
+    return true;
+}
+
 bool ClientSession::must_not_run_on_replica(const Plan& plan) const {
     const auto& r = *routing_;
     if (server_ == nullptr || !r.on_replica || r.route == conf::RouteTo::replica) return false;
@@ -405,8 +414,6 @@ void ClientSession::begin_on_host(const Group& group, const Plan& plan) {
     }
     r.context = r.group_context;
     if (!first || r.route == conf::RouteTo::replica) return;
-    // What was said before is not part of what may have to be taken back.
-    flush_client();
     r.group.assign(as_text(group.bytes));
     r.statement = plan.read_statement;
     r.holding = true;
