@@ -239,7 +239,11 @@ void Proxy::rewrite() {
 }
 
 void Proxy::rewrite(const std::string& text) {
-    write_file(directory_ / (proxy_is_pgbouncer() ? "pgweir.ini" : "pgweir.toml"), text);
+    // As a whole: the proxy may be reading it at this moment, for the reload before.
+    const auto path = directory_ / (proxy_is_pgbouncer() ? "pgweir.ini" : "pgweir.toml");
+    const auto written = path.string() + ".new";
+    write_file(written, text);
+    std::filesystem::rename(written, path);
 }
 
 void Proxy::start() {
