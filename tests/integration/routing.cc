@@ -434,6 +434,75 @@ TEST_CASE("routing: a client reads what it has written" * ours_only()) {
     world.one.admin().exec("select pg_wal_replay_resume()");
 }
 
+TEST_CASE(
+    "routing: what another client has written, and hosts that are taken out of use" * ours_only()
+) {
+    Routed world;
+    Pg writer = world.connect();
+    Pg reader = world.connect();
+    writer.exec("create table t (n int)");
+    writer.exec("insert into t values (0)");
+    wait_until("the replicas have it", [&] {
+        reader.exec("select n from t");
+        return Routed::ran_on_replica(reader);
+    });
+    for (Replica* replica : {&world.one, &world.two})
+        replica->admin().exec("select pg_wal_replay_pause()");
+    for (const char* consistency : {"global", "strict"}) {
+        CAPTURE(consistency);
+        reader.exec(std::string("set pgweir.consistency = '") + consistency + "'");
+        for (int i = 0; i < 20; ++i) {
+            writer.exec("update t set n = n + 1");
+            CHECK(reader.value("select n from t") == writer.value("select n from t"));
+        }
+    }
+    // Past pgweir, too.
+    Pg direct = world.database.connect();
+    for (int i = 0; i < 20; ++i) {
+        direct.exec("update t set n = n + 1");
+        CHECK(reader.value("select n from t") == direct.value("select n from t"));
+    }
+    // A token says the same to a session that has written nothing.
+    Pg other = world.connect();
+    writer.exec("update t set n = n + 1");
+    other.exec("set pgweir.min_lsn = '" + writer.value("show pgweir.lsn_token") + "'");
+    CHECK(other.value("select n from t") == direct.value("select n from t"));
+    for (Replica* replica : {&world.one, &world.two})
+        replica->admin().exec("select pg_wal_replay_resume()");
+
+    Pg console = world.proxy.console();
+    console.exec("DRAIN " + Routed::address(world.one.port()));
+    for (int i = 0; i < 20; ++i)
+        CHECK(Routed::port(other) != std::to_string(world.one.port()));
+    console.exec("FENCE " + Routed::address(world.two.port()));
+    for (int i = 0; i < 5; ++i)
+        CHECK(Routed::port(other) == std::to_string(world.cluster.port()));
+    console.exec("UNDRAIN " + Routed::address(world.one.port()));
+    wait_until("it is back", [&] {
+        return Routed::port(other) == std::to_string(world.one.port());
+    });
+}
+
+TEST_CASE(
+    "routing: a replica that dies under a read does not take the client with it" * ours_only()
+) {
+    Routed world;
+    Pg pg = world.connect();
+    wait_until("it reads on the one that dies", [&] {
+        return Routed::port(pg) == std::to_string(world.one.port());
+    });
+    Pg console = world.proxy.console();
+    console.exec("DRAIN " + Routed::address(world.two.port()));
+    pg.send("select 'it has slept' from pg_sleep(2)");
+    holds_for(
+        "it sleeps", [&] { return !pg.answered(); }, std::chrono::milliseconds(500)
+    );
+    world.one.stop(false);
+    CHECK(pg.finish(20s).value() == "it has slept");
+    CHECK(contains(route(pg), "role=primary"));
+    CHECK(contains(route(pg), "retried="));
+}
+
 TEST_CASE("routing: a promotion moves the writes, and open transactions are told" * ours_only()) {
     Routed world;
     Pg pg = world.connect();
