@@ -60,7 +60,9 @@ read_mark AS (
     CASE WHEN pg_catalog.bool_or(
       pg_catalog.strpos(t.tree, ':hasForUpdate true') OPERATOR(pg_catalog.>) 0) THEN 'L' END,
     -- Oids below 16384.
-    CASE WHEN pg_catalog.bool_or(t.tree OPERATOR(pg_catalog.~) ':relid (?:[1-9]\d{0,3}|1[0-5]\d{3}|16[0-2]\d\d|163[0-7]\d|1638[0-3]) ')
+    CASE WHEN pg_catalog.bool_or(t.tree OPERATOR(pg_catalog.~)
+      ':relid (?:[1-9][0-9]{0,3}|1[0-5][0-9]{3}'
+      '|16[0-2][0-9][0-9]|163[0-7][0-9]|1638[0-3]) ')
     THEN 'C' END) AS marks
   FROM read_tree t, read_builtin b
   GROUP BY t.rel),

@@ -436,6 +436,9 @@ TEST_CASE("catalog: the query's names hold under any search_path") {
         CHECK(query.find(name) != std::string::npos);
     }
     CHECK(query.find('@') == std::string::npos);
+    // A client's session may have standard_conforming_strings = off.
+    for (auto at = query.find('\\'); at != std::string::npos; at = query.find('\\', at + 1))
+        CHECK(query.substr(at - 2, 2) == "E'");
     for (const char* unqualified : {" = ", " <> ", " >= ", " || ", " IN (", " USING ", "::"}) {
         CAPTURE(unqualified);
         CHECK(query.find(unqualified) == std::string::npos);
