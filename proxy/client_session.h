@@ -599,8 +599,11 @@ private:
             server_->ran.clear();
             return;
         }
-        // Nothing that was read before now tells what these statements have reached.
-        if (changing && !server_->ran.empty()) catalog_state_.outdate();
+        if (changing && !server_->ran.empty()) {
+            // Nothing that was read before now tells what these statements have reached.
+            ran_epoch_ = 0;
+            reads_anew_ = true;
+        }
         look_up_run_again();
     }
 
@@ -692,6 +695,7 @@ private:
     bool outdates_catalog_ = false;  // DDL in this transaction
     // DDL under way that the group in flight may commit.
     std::shared_ptr<CatalogChange> catalog_change_;
+    bool reads_anew_ = false;    // whatever catalog there is
     bool ran_too_much_ = false;  // more statements in this transaction than are remembered
     Ddl ddl_ = Ddl::none;
     bool unit_committed_ = false;       // a COMMIT since the server was in sync and idle

@@ -231,7 +231,7 @@ void ClientSession::look_up_run_again() {
 bool ClientSession::reads_catalog() {
     end_catalog_change();
     if (unresolved_.empty() && !catalog_state_.take_refresh()) return false;
-    bool read = unresolved_.empty() || !has_catalog();
+    bool read = unresolved_.empty() || std::exchange(reads_anew_, false) || !has_catalog();
     if (!read && catalog_.catalog != nullptr &&
         worker_.loop().now() - catalog_.read_at > fresh_catalog) {
         read = !std::all_of(unresolved_.begin(), unresolved_.end(), [&](const auto& statement) {
@@ -356,7 +356,12 @@ void ClientSession::settle_catalog() {
     } else {
         snapshot.catalog = router::Catalog::build(std::move(reading->rows));
     }
-    catalog_state_.publish(std::move(snapshot));
+    catalog_state_.publish(snapshot);
+    if (unresolved_.empty()) return;
+    // They ended before it was read: whatever has changed since does not matter to them.
+    catalog_ = std::move(snapshot);
+    resolve();
+    catalog_.epoch = 0;
 }
 
 }  // namespace weir::proxy
