@@ -3,6 +3,7 @@
 #include "protocol/sql_lexer.h"
 #include "router/body_tokens.h"
 #include "router/builtins.h"
+#include "router/replica_functions.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -73,6 +74,10 @@ private:
             result_.writes = true;
         if (tokens_.is(at, "truncate")) result_.truncates = true;
         if (tokens_.is(at, "execute")) read_execute(at);
+        if (tokens_.is(at, "show")) {
+            const auto setting = name_of(tokens_[at + 1]);
+            result_.reads_node_setting |= setting && is_node_setting(*setting);
+        }
         if (tokens_.is_any(at, {"temp", "temporary"}) && is_temp_keyword(at))
             pin(PinReason::temp_object);
         // Not a common table expression that is called hold.
@@ -114,6 +119,7 @@ private:
         if (at > 1 && tokens_[at - 1].text == "." &&
             name_of(tokens_[at - 2]).value_or("") != "pg_catalog")
             return;
+        if (name == "current_setting") read_current_setting(at + 2);
         const FunctionEffect* effect = find_function_effect(name);
         if (effect == nullptr) return;
         if (effect->pin == PinReason::set_config)
@@ -123,6 +129,15 @@ private:
         result_.effects.unlocks_advisory |= effect->unlocks_advisory;
         result_.effects.reads_sequences |= effect->reads_sequence_state;
         result_.effects.may_advance_sequence |= effect->may_advance_sequence;
+    }
+
+    // `at` is its first argument, as in read_set_config().
+    void read_current_setting(std::size_t at) {
+        const auto name = literal_text(tokens_[at]);
+        if (tokens_[at + 1].text == "::" && tokens_.is(at + 2, "text")) at += 2;
+        const std::string_view next = tokens_[at + 1].text;
+        if (!name || (next != "," && next != ")") || is_node_setting(*name))
+            result_.reads_node_setting = true;
     }
 
     // `at` is its first argument.

@@ -24,6 +24,10 @@ struct BodyEffects {
     bool writes = false;
 
     bool truncates = false;  // TRUNCATE is among its words
+
+    // Asks for a setting that a primary and a replica answer differently, or for one that is not
+    // known: current_setting('transaction_read_only'), SHOW in_hot_standby.
+    bool reads_node_setting = false;
 };
 
 // `language` and `body` as in pg_language.lanname and pg_proc.prosrc (or the deparsed BEGIN ATOMIC

@@ -43,6 +43,13 @@ ReadCauses causes_of_marks(std::string_view marks) {
     return causes;
 }
 
+// Of a word that may name a system catalog or one of its views.
+ReadCauses causes_of_catalog(const std::string& word) {
+    if (word == "information_schema") return ReadCauses::catalog;
+    if (word.compare(0, 3, "pg_") != 0 || word == "pg_catalog" || replica_causes(word)) return {};
+    return is_shared_catalog(word) ? ReadCauses::catalog : ReadCauses::node;
+}
+
 // Session state that a body makes or needs, whatever the function says of itself.
 ReadCauses causes_of_body(std::string_view language, const BodyEffects& body) {
     ReadCauses causes;
@@ -54,7 +61,8 @@ ReadCauses causes_of_body(std::string_view language, const BodyEffects& body) {
         else if (reason != PinReason::unknown_function || language == "sql" || language == "plpgsql")
             causes |= ReadCauses::node;
     }
-    if (body.effects.unlocks_advisory || body.effects.reads_sequences) causes |= ReadCauses::node;
+    if (body.effects.unlocks_advisory || body.effects.reads_sequences || body.reads_node_setting)
+        causes |= ReadCauses::node;
     return causes;
 }
 
@@ -219,9 +227,11 @@ void ReadCatalogBuilder::resolve(const Body& body) {
         if (const auto found = keys_.find("n" + name); found != keys_.end())
             use(body.node, found->second);
     }
-    for (const std::string& name : body.words)
+    for (const std::string& name : body.words) {
         if (const auto found = keys_.find("R" + name); found != keys_.end())
             use(body.node, found->second);
+        nodes_[body.node].causes |= causes_of_catalog(name);
+    }
 }
 
 void ReadCatalogBuilder::close() {

@@ -2,6 +2,7 @@
 
 #include "router/replica_functions.h"
 
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -15,7 +16,11 @@ namespace {
 constexpr std::string_view tables = R"(
 read_builtin AS (
   SELECT pg_catalog.concat(':(?:funcid|opfuncid|aggfnoid|winfnoid) (?:', pg_catalog.string_agg(
-      CASE WHEN sequence THEN NULL ELSE CAST(oid AS pg_catalog.text) END, '|'), ') ') AS node,
+      CASE WHEN sequence THEN NULL ELSE CAST(oid AS pg_catalog.text) END, '|'), ') ',
+      -- current_setting() of what is computed, or of a setting of the node. (`[^(]` ends before its
+      -- arguments, a constant is `:constvalue 9 [ 36 0 0 0 112 111 114 116 ]`.)
+      '|:funcid (?:2077|3294) [^(]*:args [(](?:(?!{CONST )|{CONST [^}]* (?:@SETTINGS@) []]})'
+    ) AS node,
     pg_catalog.concat(':funcid (?:', pg_catalog.string_agg(
       CASE WHEN sequence THEN CAST(oid AS pg_catalog.text) END, '|'), ') ') AS sequence
   FROM (
@@ -151,6 +156,14 @@ constexpr std::string_view rows = R"(
   FROM pg_catalog.pg_range
   WHERE rngsubtype OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid)
   UNION ALL
+  -- A multirange's range. Through JSON, for not all versions have the column.
+  SELECT 'E', pg_catalog.concat('t', multirange), pg_catalog.concat('t', rngtypid), NULL, NULL
+  FROM (
+    SELECT pg_catalog.to_jsonb(r) OPERATOR(pg_catalog.->>) 'rngmultitypid' AS multirange, r.rngtypid
+    FROM pg_catalog.pg_range r
+    WHERE r.rngtypid OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid)) AS m
+  WHERE multirange IS NOT NULL
+  UNION ALL
   SELECT 'E', pg_catalog.concat('t', reltype), pg_catalog.concat('t', atttypid), NULL, NULL
   FROM read_row
   UNION ALL
@@ -205,6 +218,22 @@ std::string literals(const std::vector<std::string_view>& names) {
     return list;
 }
 
+// As they stand in a constant, in any case: "(?:112|80) (?:111|79) ...", one or the other.
+std::string constants_pattern(std::span<const std::string_view> names) {
+    std::string pattern;
+    for (const std::string_view name : names) {
+        if (!pattern.empty()) pattern += '|';
+        // Behind the length, so that it is the whole text.
+        pattern += "0 0 0";
+        for (const char c : name) {
+            const bool letter = c >= 'a' && c <= 'z';
+            pattern += letter ? " (?:" + std::to_string(c) + '|' + std::to_string(c - 32) + ')'
+                              : ' ' + std::to_string(c);
+        }
+    }
+    return pattern;
+}
+
 void fill_in(std::string& query, std::string_view place, const std::string& text) {
     query.replace(query.find(place), place.size(), text);
 }
@@ -214,6 +243,7 @@ void fill_in(std::string& query, std::string_view place, const std::string& text
 std::string read_catalog_tables() {
     std::string query{tables};
     fill_in(query, "@NODE@", literals(stable_node_functions()));
+    fill_in(query, "@SETTINGS@", constants_pattern(node_settings()));
     fill_in(query, "@HARMLESS@", literals(harmless_volatile_functions()));
     return query;
 }

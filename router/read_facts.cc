@@ -37,6 +37,8 @@ bool is_reg_type(std::string_view schema, std::string_view name) {
         "regtype",
     };
     if (!schema.empty() && schema != "pg_catalog") return false;
+    // An array of them.
+    if (name.substr(0, 1) == "_") name.remove_prefix(1);
     return std::find(std::begin(names), std::end(names), name) != std::end(names);
 }
 

@@ -150,21 +150,6 @@ TextBlocks walk_blocks(const Statement& statement, ReadContext& context) {
     return result;
 }
 
-// pg_catalog without the views and functions that tell of the node.
-bool is_shared_catalog(std::string_view schema, std::string_view name) {
-    if (schema == "information_schema") return true;
-    if (name.substr(0, 3) != "pg_") return false;
-    static constexpr std::string_view of_node[] = {
-        "pg_available_", "pg_backend_", "pg_config", "pg_cursors",   "pg_file_",
-        "pg_hba_",       "pg_ident_",   "pg_locks",  "pg_prepared_", "pg_replication_",
-        "pg_settings",   "pg_shmem_",   "pg_stat_",  "pg_statio_",   "pg_subscription",
-        "pg_timezone_",  "pg_aios",     "pg_wait_",  "pg_dsm_",      "pg_largeobject",
-    };
-    return std::none_of(std::begin(of_node), std::end(of_node), [&](std::string_view prefix) {
-        return name.substr(0, prefix.size()) == prefix;
-    });
-}
-
 // The names of a text, one after the other.
 class NameJudge {
 public:
@@ -249,7 +234,8 @@ private:
     }
 
     Judgement catalog_relation(const NameUse& use) const {
-        const bool may = context_.catalog_reads && is_shared_catalog(use.schema, use.name);
+        const bool shared = use.schema == "information_schema" || is_shared_catalog(use.name);
+        const bool may = context_.catalog_reads && shared;
         return may ? fine : primary(ReadReason::catalog_relation);
     }
 

@@ -160,7 +160,7 @@ std::vector<std::string_view> harmless_volatile_functions() {
     return names;
 }
 
-bool is_node_setting(std::string_view name) {
+std::span<const std::string_view> node_settings() {
     static constexpr std::string_view names[] = {
         "in_hot_standby",
         "transaction_read_only",
@@ -175,8 +175,25 @@ bool is_node_setting(std::string_view name) {
         "cluster_name",
         "data_directory",
     };
-    const std::string lower = folded(name);
-    return std::find(std::begin(names), std::end(names), lower) != std::end(names);
+    return names;
+}
+
+bool is_node_setting(std::string_view name) {
+    const auto names = node_settings();
+    return std::find(names.begin(), names.end(), folded(name)) != names.end();
+}
+
+bool is_shared_catalog(std::string_view name) {
+    if (name.substr(0, 3) != "pg_") return false;
+    static constexpr std::string_view of_node[] = {
+        "pg_available_", "pg_backend_", "pg_config", "pg_cursors",   "pg_file_",
+        "pg_hba_",       "pg_ident_",   "pg_locks",  "pg_prepared_", "pg_replication_",
+        "pg_settings",   "pg_shmem_",   "pg_stat_",  "pg_statio_",   "pg_subscription",
+        "pg_timezone_",  "pg_aios",     "pg_wait_",  "pg_dsm_",      "pg_largeobject",
+    };
+    return std::none_of(std::begin(of_node), std::end(of_node), [&](std::string_view prefix) {
+        return name.substr(0, prefix.size()) == prefix;
+    });
 }
 
 }  // namespace weir::router

@@ -6,6 +6,7 @@
 #include "router/read_causes.h"
 
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -21,5 +22,9 @@ std::vector<std::string_view> harmless_volatile_functions();
 
 // A setting that a primary and a replica answer differently; names in any case.
 bool is_node_setting(std::string_view name);
+std::span<const std::string_view> node_settings();
+
+// A relation of pg_catalog that has the same rows on a replica: not those that tell of the node.
+bool is_shared_catalog(std::string_view name);
 
 }  // namespace weir::router

@@ -28,6 +28,7 @@ class Outcome:
     failed: dict[str, str] = field(default_factory=dict)  # with what pg_regress says besides
     ignored: set[str] = field(default_factory=set)  # failed, and may
     seconds: float = 0.0
+    routes: str = ""  # transactions by host and reason, where there are replicas
     problem: str = ""  # why the counts mean nothing
 
     @property

@@ -14,6 +14,7 @@ import source
 from options import read_exceptions, setting
 from pg_regress import Files, Outcome, PgRegress
 from pins import Console, Pins, read_pins
+from replicas import PRIMARY_CONF, Replica
 from sandbox import SUPERUSER, Cluster, Sandbox, Weir
 from schedule import read_schedule
 
@@ -35,6 +36,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
                         help="these only, with what they depend on")
     parser.add_argument("--max-connections", type=int, default=8, metavar="N",
                         help="tests at a time (8)")
+    parser.add_argument("--replicas", type=int, default=0, metavar="N",
+                        help="streaming replicas that serve reads, consistency = session (0)")
     parser.add_argument("--set", type=setting, action="append", default=[], metavar="KEY=VALUE",
                         help="a setting of pgweir (default_pool_size is 12; repeatable)")
     parser.add_argument("--stall", type=float, default=300, metavar="SECONDS",
@@ -105,12 +108,16 @@ class Regress:
     # --- through pgweir ---
 
     def run_round(self, number: int, binary: pathlib.Path) -> tuple[Outcome, Pins]:
-        cluster = Cluster(self.sandbox)
-        weir = Weir(self.sandbox, cluster, binary, dict(self.options.set))
+        cluster = Cluster(self.sandbox, PRIMARY_CONF if self.options.replicas else None)
+        replicas = [Replica(self.sandbox, cluster, f"replica-{i + 1}")
+                    for i in range(self.options.replicas)]
+        weir = Weir(self.sandbox, cluster, binary, dict(self.options.set),
+                    [replica.port for replica in replicas])
         print(f"==> {self.total} tests through pgweir, round {number}", flush=True)
         with Console(weir.port, SUPERUSER) as console:
             outcome = self.pg_regress(f"pgweir-{number}").run(
                 weir.port, lambda directory: self.write_stall(directory, cluster, weir))
+        outcome.routes = read_routes(weir) if replicas else ""
         try:
             weir.stop()
         except RuntimeError as error:
@@ -119,8 +126,11 @@ class Regress:
         outcome.problem = f"{outcome.problem} {console.failure}".strip()
         if pins.logins < self.total:
             outcome.problem += f" {pins.logins} logins for {self.total} tests: not run through pgweir"
-        keep(outcome, str(weir.config), str(weir.log), cluster.process.log_path)
+        keep(outcome, str(weir.config), str(weir.log), cluster.process.log_path,
+             *(replica.process.log_path for replica in replicas))
         (KEPT / outcome.directory.name / "pins.txt").write_text(pins.text())
+        for replica in replicas:
+            replica.stop()
         cluster.stop()
         return outcome, pins
 
@@ -133,6 +143,12 @@ class Regress:
                 rows = "\n".join("\t".join(row) for row in weir.console(command))
                 parts.append(f"{command}\n{rows}")
         (directory / "stall.txt").write_text("\n\n".join(parts) + "\n")
+
+
+def read_routes(weir: Weir) -> str:
+    """How many transactions ran where, and why."""
+    rows = weir.console("SHOW ROUTES")
+    return "\n".join("  " + "  ".join(row) for row in rows)
 
 
 def keep(outcome: Outcome, *others: str) -> None:
@@ -156,6 +172,8 @@ def table(findings: Findings, total: int, exceptions: dict[str, str]) -> str:
     lines = ["", row("direct", findings.direct, adopted)]
     for number, (outcome, pins) in enumerate(findings.rounds, 1):
         lines.append(row(f"pgweir {number}", outcome, f"{pins.total} pins, {pins.lifted} lifted"))
+        if outcome.routes:
+            lines.append(outcome.routes)
     seen = sorted({test for outcome, _ in findings.rounds for test in findings.differing(outcome)})
     for test in seen:
         times = sum(test in outcome.failed for outcome, _ in findings.rounds)

@@ -80,12 +80,18 @@ class Sandbox:
         own_to_server_user(path)
         return path
 
-    def run(self, command: list[str]) -> str:
+    def run(self, command: list[str], given: str = "") -> str:
+        """As the servers' user; `given` is what it can read."""
         done = subprocess.run(as_server_user(command), capture_output=True, text=True, cwd="/tmp",
-                              check=False, env=clean_environment(self.path))
+                              check=False, env=clean_environment(self.path), input=given)
         if done.returncode != 0:
             raise RuntimeError(f"{command[0]} failed:\n{done.stdout[-1000:]}{done.stderr[-2000:]}")
         return done.stdout
+
+    def psql(self, port: int, sql: str, database: str = "postgres") -> str:
+        return self.run([
+            f"{PG_BIN}/psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", str(port),
+            "-U", SUPERUSER, "-d", database, "-c", sql]).strip()
 
     def start(self, name: str, command: list[str], port: int) -> Process:
         process = Process(name, command, str(self.path / f"{name}.log"), clean_environment(self.path))
@@ -108,7 +114,7 @@ def clean_environment(home: pathlib.Path) -> dict[str, str]:
 class Cluster:
     """One PostgreSQL with the empty database `regression`."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: Sandbox, settings: dict[str, str] | None = None) -> None:
         self.sandbox = sandbox
         template = sandbox.path / "template"
         if not template.exists():
@@ -122,6 +128,7 @@ class Cluster:
         with open(data / "postgresql.auto.conf", "a", encoding="ascii") as conf:
             conf.write(POSTGRESQL_CONF + f"port = {self.port}\n"
                        f"unix_socket_directories = '{sandbox.path}'\n")
+            conf.writelines(f"{key} = {value}\n" for key, value in (settings or {}).items())
         self.process = sandbox.start(self.name, [f"{PG_BIN}/postgres", "-D", str(data)], self.port)
         self.wait_until_ready()
         self.create_database()
@@ -140,9 +147,7 @@ class Cluster:
                 time.sleep(0.1)
 
     def psql(self, sql: str, database: str = "postgres") -> str:
-        return self.sandbox.run([
-            f"{PG_BIN}/psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p",
-            str(self.port), "-U", SUPERUSER, "-d", database, "-c", sql]).strip()
+        return self.sandbox.psql(self.port, sql, database)
 
     def create_database(self) -> None:
         self.psql(f"create database {DATABASE} template template0")
@@ -162,10 +167,12 @@ class Cluster:
 
 
 class Weir:
-    """pgweir in transaction mode before a cluster. The tests come as its superuser only."""
+    """pgweir in transaction mode before a cluster. The tests come as its superuser only. With
+    `replica_ports` what reads in the database `regression` may go there."""
 
     def __init__(self, sandbox: Sandbox, cluster: Cluster, binary: pathlib.Path,
-                 settings: dict[str, object]) -> None:
+                 settings: dict[str, object], replica_ports: list[int] | None = None,
+                 database: dict[str, object] | None = None) -> None:
         self.sandbox = sandbox
         self.port = free_port()
         name = cluster.name.replace("postgres", "pgweir")
@@ -178,6 +185,11 @@ class Weir:
         text = "[pgweir]\n" + "".join(
             f"{key} = {json.dumps(value)}\n" for key, value in everything.items())
         text += f'\n[databases."*"]\nhost = "127.0.0.1"\nport = {cluster.port}\n'
+        if replica_ports:
+            hosts = [f"127.0.0.1:{port}" for port in [cluster.port, *replica_ports]]
+            section = {"hosts": hosts, "monitor_user": SUPERUSER, **(database or {})}
+            text += f"\n[databases.{DATABASE}]\n" + "".join(
+                f"{key} = {json.dumps(value)}\n" for key, value in section.items())
         self.config = sandbox.write(f"{name}.toml", text)
         self.process = sandbox.start(name, [str(binary), str(self.config)], self.port)
         self.log = pathlib.Path(self.process.log_path)

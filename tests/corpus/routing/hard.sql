@@ -134,3 +134,54 @@ CREATE POLICY p ON secured_check USING (true) WITH CHECK (writes_text(owner));
 CREATE FOREIGN DATA WRAPPER nothing;
 CREATE SERVER nowhere FOREIGN DATA WRAPPER nothing;
 CREATE FOREIGN TABLE far (id int) SERVER nowhere;
+
+-- Settings of the node, and system catalogs, in what is stored.
+CREATE FUNCTION stable_read_only() RETURNS text LANGUAGE sql STABLE AS
+    $$ SELECT current_setting('transaction_read_only') $$;
+CREATE FUNCTION stable_computed_setting(n text) RETURNS text LANGUAGE plpgsql STABLE AS
+    $$ BEGIN RETURN current_setting(n); END $$;
+CREATE FUNCTION stable_own_setting() RETURNS text LANGUAGE plpgsql STABLE AS
+    $$ BEGIN RETURN current_setting('app.tenant', true); END $$;
+CREATE FUNCTION atomic_read_only() RETURNS text LANGUAGE sql STABLE
+    RETURN current_setting('transaction_read_only');
+CREATE FUNCTION atomic_own_setting() RETURNS text LANGUAGE sql STABLE
+    RETURN current_setting('app.tenant', true);
+CREATE FUNCTION default_read_only(a text DEFAULT current_setting('transaction_read_only'))
+    RETURNS text LANGUAGE sql STABLE AS 'SELECT a';
+CREATE FUNCTION stable_activity() RETURNS bigint LANGUAGE sql STABLE AS
+    'SELECT count(*) FROM pg_stat_activity';
+CREATE FUNCTION stable_locked() RETURNS bigint LANGUAGE plpgsql STABLE AS
+    $$ BEGIN RETURN (SELECT count(*) FROM pg_locks); END $$;
+CREATE VIEW v_read_only AS SELECT current_setting('TRANSACTION_read_only', true) AS r;
+CREATE VIEW v_computed_setting AS SELECT current_setting('in_' || 'hot_standby') AS r;
+CREATE VIEW v_other_settings AS
+    SELECT current_setting('app.port', true) AS a, current_setting('support', true) AS b, 'port'::text AS c;
+CREATE TABLE secured_read_only (id int);
+ALTER TABLE secured_read_only ENABLE ROW LEVEL SECURITY;
+CREATE POLICY p ON secured_read_only USING (current_setting('transaction_read_only') = 'off');
+CREATE DOMAIN checked_read_only AS int CHECK (current_setting('transaction_read_only') = 'off');
+
+-- Types in types.
+CREATE FUNCTION locks_silently(int) RETURNS boolean LANGUAGE plpgsql STABLE AS
+    $$ BEGIN PERFORM pg_advisory_xact_lock(77); RETURN true; END $$;
+CREATE DOMAIN checked_silently AS int CHECK (locks_silently(VALUE));
+CREATE TYPE checked_range AS RANGE (SUBTYPE = checked_silently);
+CREATE TYPE nested AS (a pair_checked, b int);
+
+CREATE FUNCTION step_back(int, int) RETURNS int LANGUAGE sql AS 'SELECT writes()';
+CREATE AGGREGATE sum_moving(int) (SFUNC = step_pure, STYPE = int, INITCOND = '0',
+    MSFUNC = step_pure, MINVFUNC = step_back, MSTYPE = int, MINITCOND = '0');
+CREATE FUNCTION any_writes(anyelement) RETURNS anyelement LANGUAGE plpgsql STABLE AS
+    $$ BEGIN PERFORM writes(); RETURN $1; END $$;
+CREATE FUNCTION any_next(VARIADIC anyarray) RETURNS bigint LANGUAGE plpgsql STABLE AS
+    $$ BEGIN RETURN nextval('s'); END $$;
+CREATE VIEW v_moving AS SELECT sum_moving(n) OVER (ORDER BY id ROWS 1 PRECEDING) AS s FROM t;
+CREATE VIEW v_advisory AS SELECT (SELECT count(*) FROM (SELECT pg_advisory_lock(5)) x) AS c;
+CREATE VIEW v_row AS SELECT t.row_writes FROM t;
+CREATE VIEW v_values AS VALUES (pg_is_in_recovery());
+CREATE TABLE pt_far (id int, k int) PARTITION BY LIST (k);
+CREATE FOREIGN TABLE pt_far1 PARTITION OF pt_far FOR VALUES IN (1) SERVER nowhere;
+CREATE TABLE secured_silently (id int);
+ALTER TABLE secured_silently ENABLE ROW LEVEL SECURITY;
+CREATE POLICY p ON secured_silently USING (locks_silently(id));
+CREATE TABLE secured_child () INHERITS (secured_silently);
