@@ -57,7 +57,7 @@ const Micro lend("pool/lend_and_give_back", [] {
     auto lending = std::make_shared<Lending>();
     return [lending] {
         const auto now = lending->loop.now();
-        auto* server = lending->pool.lend(lending->waiter, 0, *lending, now);
+        auto* server = lending->pool.lend(lending->waiter, lending->waiter.wish, 0, *lending, now);
         if (server == nullptr) std::abort();
         lending->pool.give_back(*server, 0, now);
     };

@@ -43,6 +43,8 @@ public:
         limits.server_check_delay = std::chrono::seconds(30);
         limits.query_wait_timeout = std::chrono::seconds(120);
         entry_->set_limits(std::make_shared<const proxy::SessionLimits>(std::move(limits)));
+        // Of a database where nothing has an effect: as pgbench's.
+        entry_->catalog->publish({1, router::Catalog::build({}), pool::Clock::now()});
         add_server();
         begin_session();
     }

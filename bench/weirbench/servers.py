@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 
 from . import scram
 from .process import Process, as_server_user, free_port, own_to_server_user
@@ -93,6 +94,11 @@ class Sandbox:
                 "autovacuum = off\nshared_buffers = '256MB'\nmax_wal_size = '4GB'\n"
             )
         postgres = self.start("postgres", [f"{PG_BIN}/postgres", "-D", data], port)
+        # It listens before it is ready.
+        while subprocess.run([f"{PG_BIN}/pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)],
+                             check=False).returncode != 0:
+            postgres.check_alive()
+            time.sleep(0.1)
         self.run_quietly([f"{PG_BIN}/psql", "-X", "-q", "-h", "127.0.0.1", "-p", str(port),
                           "-U", "postgres", "-c", f"create role {USER} login",
                           "-c", f"create database {DATABASE} owner {USER}"])
