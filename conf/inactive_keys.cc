@@ -37,7 +37,7 @@ constexpr std::array<InactiveKey, 29> global{{
     {"syslog", later},
     {"syslog_facility", later},
     {"syslog_ident", later},
-    {"tcp_defer_accept", buffers},
+    {"tcp_defer_accept", "a client is always taken when it speaks, or after a second"},
     {"tcp_socket_buffer", buffers},
     {"track_extra_parameters", "every parameter the server reports follows the client anyway"},
     {"user", "start the process as the right user"},

@@ -1,9 +1,8 @@
 #include "proxy/cancel_registry.h"
 
-#include <openssl/crypto.h>
-#include <openssl/rand.h>
+#include "protocol/scram.h"
 
-#include <stdexcept>
+#include <openssl/crypto.h>
 
 namespace weir::proxy {
 
@@ -11,17 +10,9 @@ namespace {
 
 constexpr std::int32_t above_backend_pids = 1 << 22;
 
-std::string random_bytes(std::size_t size) {
-    std::string bytes(size, '\0');
-    if (RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(size)) != 1) {
-        throw std::runtime_error("no random numbers for cancel keys");
-    }
-    return bytes;
-}
-
 std::int32_t random_process_id() {
     std::uint32_t number = 0;
-    const auto bytes = random_bytes(4);
+    const auto bytes = protocol::random_bytes(4);
     for (const char c : bytes)
         number = number << 8 | static_cast<unsigned char>(c);
     // 2^22 .. 2^31 - 1: positive, since some clients read it as a signed number.
@@ -36,7 +27,7 @@ protocol::CancelKey CancelRegistry::add(const Target& target, std::size_t secret
     do {
         key.process_id = random_process_id();
     } while (entries_.contains(key.process_id));
-    key.secret = random_bytes(secret_size);
+    key.secret = protocol::random_bytes(secret_size);
     entries_.emplace(key.process_id, Entry{key.secret, target});
     by_session_.emplace(target.session, key.process_id);
     return key;

@@ -14,6 +14,7 @@
 #include <grp.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <optional>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -30,6 +31,8 @@ namespace {
 constexpr std::chrono::milliseconds pause_time{200};
 // Connections taken at once before others on this thread get their turn.
 constexpr int accepts_per_turn = 64;
+// At most, of a client that says nothing; the kernel rounds it up by its retransmissions.
+constexpr int silent_seconds = 1;
 
 protocol::Error failed(const std::string& what, const std::string& where, int error) {
     return protocol::error(
@@ -230,6 +233,10 @@ Result<void> Listener::bind(
         if (address.family() == AF_INET6) set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY);
         // Accepted sockets inherit these on Linux: no system call per client.
         pool::set_socket_options(fd, address, settings);
+        // The kernel keeps a connection to itself until its client says something: one wake-up less
+        // per login. Who says nothing comes when the time is over.
+        (void
+        )::setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &silent_seconds, sizeof silent_seconds);
     }
     if (::bind(fd, address.get(), address.size) != 0) return failed("bind to", where, errno);
     if (address.is_unix() && unix_path.front() != '@') {

@@ -42,10 +42,16 @@ void log_failure(std::exception_ptr failure) {
 }
 
 std::string printable(std::string_view text) {
-    std::string out;
     const bool cut = text.size() > longest_text;
     text = text.substr(0, longest_text);
-    out.reserve(text.size());
+    const auto is_plain = [](char c) {
+        return c >= 0x20 && c < 0x7f && c != '\\';
+    };
+    const auto plain_end = std::find_if_not(text.begin(), text.end(), is_plain);
+    // Nearly always all of it.
+    const auto plain = static_cast<std::size_t>(plain_end - text.begin());
+    std::string out(text.substr(0, plain));
+    text.remove_prefix(plain);
     while (!text.empty()) {
         const auto length = utf8_length(text);
         const auto c = static_cast<unsigned char>(text.front());
@@ -82,14 +88,14 @@ std::string printable_without_passwords(std::string_view text) {
 }
 
 std::string session_prefix(const ClientSession& session) {
-    const auto view = session.view();
+    const auto& client = session.start();
     return fmt::format(
         "C-{} {}/{}@{}:{}",
-        view.id,
-        printable(view.database),
-        printable(view.user),
-        view.address,
-        view.port
+        client.id,
+        printable(client.database),
+        printable(client.user),
+        client.address,
+        client.port
     );
 }
 

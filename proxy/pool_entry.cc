@@ -1,5 +1,7 @@
 #include "proxy/pool_entry.h"
 
+#include "protocol/message_writer.h"
+
 #include <algorithm>
 
 namespace weir::proxy {
@@ -63,23 +65,35 @@ void WelcomeCache::outdate() {
     accepted_.clear();
 }
 
-bool WelcomeCache::is_outdated() const {
-    const std::lock_guard lock(mutex_);
-    return outdated_;
-}
-
 void WelcomeCache::learn(const Facts& welcome, bool current) {
     const std::lock_guard lock(mutex_);
-    if (!current && facts_ != nullptr) return;
+    if (!current && known_ != nullptr) return;
     outdated_ = false;
-    if (facts_ != nullptr && *facts_ == welcome) return;
-    facts_ = std::make_shared<const Facts>(welcome);
+    if (known_ != nullptr && known_->facts == welcome) return;
+    protocol::MessageWriter messages;
+    for (const auto& [name, value] : welcome)
+        protocol::write_parameter_status(name, value, messages);
+    known_ = std::make_shared<const Known>(Known{
+        welcome, baseline(welcome), std::string(as_text(messages.view()))});
     accepted_.clear();
 }
 
-std::shared_ptr<const WelcomeCache::Facts> WelcomeCache::facts() const {
+protocol::ParameterSetRef WelcomeCache::baseline(const Facts& welcome) {
+    std::vector<protocol::Parameter> reported;
+    for (const auto& [name, value] : welcome) {
+        if (!protocol::is_server_fact(name)) reported.push_back({name, value, true});
+    }
+    return protocol::ParameterSet::make(std::move(reported));
+}
+
+std::shared_ptr<const WelcomeCache::Known> WelcomeCache::known() const {
     const std::lock_guard lock(mutex_);
-    return facts_;
+    return known_;
+}
+
+std::shared_ptr<const WelcomeCache::Known> WelcomeCache::current() const {
+    const std::lock_guard lock(mutex_);
+    return outdated_ ? nullptr : known_;
 }
 
 protocol::ParameterSetRef WelcomeCache::accepted(const std::string& settings_key) const {

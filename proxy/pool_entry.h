@@ -54,21 +54,34 @@ class WelcomeCache {
 public:
     using Facts = std::vector<std::pair<std::string, std::string>>;
 
+    // What each login asks for, made once.
+    struct Known {
+        Facts facts;  // ParameterStatus of a fresh session
+        // The parameters of a fresh session.
+        protocol::ParameterSetRef baseline;
+        // The facts as messages.
+        std::string messages;
+    };
+
+    // The parameters of a fresh session on the server that sent `welcome`.
+    static protocol::ParameterSetRef baseline(const Facts& welcome);
+
     // The next client needs a server to know it.
     void outdate();
-    bool is_outdated() const;
     // From a server; forgets what was accepted before if the server is another one now. Not
     // `current`: it was opened before the welcome became outdated.
     void learn(const Facts& welcome, bool current = true);
-    // ParameterStatus of a fresh session, or nullptr if no server was there yet.
-    std::shared_ptr<const Facts> facts() const;
+    // nullptr if no server was there yet.
+    std::shared_ptr<const Known> known() const;
+    // As known(), or nullptr if that is outdated.
+    std::shared_ptr<const Known> current() const;
     // The parameters of a client with these settings, if PostgreSQL has accepted them before.
     protocol::ParameterSetRef accepted(const std::string& settings_key) const;
     void accept(const std::string& settings_key, protocol::ParameterSetRef parameters);
 
 private:
     mutable std::mutex mutex_;
-    std::shared_ptr<const Facts> facts_;
+    std::shared_ptr<const Known> known_;
     bool outdated_ = false;
     std::map<std::string, protocol::ParameterSetRef> accepted_;
 };

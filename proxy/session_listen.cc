@@ -84,12 +84,13 @@ bool ClientSession::listens_here(const Group& group, Plan& plan) {
     if (on_server || plan.texts != 1 || !is_one_execution(group)) return false;
     if ((plan.pins & by_listen) == 0) return true;
     // The listening connection speaks as a session does that has set nothing.
-    const auto facts = start_.entry->welcome.facts();
+    const auto known = start_.entry->welcome.known();
+    const auto& facts = known->facts;
     const auto is_encoding = [](const auto& fact) {
         return fact.first == "client_encoding";
     };
-    const auto encoding = std::find_if(facts->begin(), facts->end(), is_encoding);
-    return encoding != facts->end() && parameters_->value("client_encoding") == encoding->second;
+    const auto encoding = std::find_if(facts.begin(), facts.end(), is_encoding);
+    return encoding != facts.end() && parameters_->value("client_encoding") == encoding->second;
 }
 
 // Answers the group, or lets it wait until the listening connection listens.

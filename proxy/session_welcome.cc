@@ -16,22 +16,13 @@ std::string key_of(const std::vector<std::pair<std::string, std::string>>& setti
     return key;
 }
 
-// The parameters of a fresh session on the server that sent `welcome`.
-protocol::ParameterSetRef baseline(const WelcomeCache::Facts& welcome) {
-    std::vector<protocol::Parameter> reported;
-    for (const auto& [name, value] : welcome) {
-        if (!protocol::is_server_fact(name)) reported.push_back({name, value, true});
-    }
-    return protocol::ParameterSet::make(std::move(reported));
-}
-
 }  // namespace
 
 void ClientSession::prepare_welcome() {
-    const auto facts = start_.entry->welcome.facts();
-    if (facts == nullptr || start_.entry->welcome.is_outdated()) return;
+    const auto known = start_.entry->welcome.current();
+    if (known == nullptr) return;
     if (start_.settings.empty()) {
-        parameters_ = baseline(*facts);
+        parameters_ = known->baseline;
         return welcome_finished();
     }
     if (auto accepted = start_.entry->welcome.accepted(key_of(start_.settings))) {
@@ -52,7 +43,7 @@ bool ClientSession::advance_welcome() {
     if (lease_fresh_) {
         if (!server_is_alive()) return false;
         lease_fresh_ = false;
-        auto wanted = baseline(server_->identity().welcome);
+        auto wanted = WelcomeCache::baseline(server_->identity().welcome);
         for (const auto& [name, value] : start_.settings) {
             const auto* known = wanted->find(name);
             const bool reported = known != nullptr;
@@ -98,12 +89,16 @@ void ClientSession::welcome_finished() {
 
 void ClientSession::send_welcome() {
     auto& out = worker_.to_client();
-    const auto facts = start_.entry->welcome.facts();
-    for (const auto& [name, value] : *facts) {
-        const auto* own = parameters_->find(name);
-        protocol::write_parameter_status(
-            name, own != nullptr ? std::string_view(own->value) : std::string_view(value), out
-        );
+    const auto known = start_.entry->welcome.known();
+    if (parameters_ == known->baseline) {
+        out.append(as_bytes(known->messages));
+    } else {
+        for (const auto& [name, value] : known->facts) {
+            const auto* own = parameters_->find(name);
+            protocol::write_parameter_status(
+                name, own != nullptr ? std::string_view(own->value) : std::string_view(value), out
+            );
+        }
     }
     out.begin(protocol::backend::backend_key_data)
         .i32(start_.cancel_key.process_id)

@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <sys/socket.h>
 #include <utility>
 
@@ -17,12 +18,24 @@ namespace weir::pool {
 
 using protocol::Result;
 
+// Asio learns of the descriptor and of the deadline when there is something to wait for: most steps
+// of a login find their bytes there already.
 struct ControlStream::Waiter {
-    Waiter(const asio::any_io_executor& executor, int fd)
-        : descriptor(executor, fd), timer(executor) {}
+    struct Wait {
+        Wait(const asio::any_io_executor& executor, int fd)
+            : descriptor(executor, fd), timer(executor) {}
 
-    asio::posix::stream_descriptor descriptor;
-    asio::steady_timer timer;
+        asio::posix::stream_descriptor descriptor;
+        asio::steady_timer timer;
+    };
+
+    Waiter(const asio::any_io_executor& executor_, int fd_, Clock::time_point deadline_)
+        : executor(executor_), fd(fd_), deadline(deadline_) {}
+
+    const asio::any_io_executor executor;
+    const int fd;
+    Clock::time_point deadline;
+    std::optional<Wait> wait;
     bool expired = false;
 };
 
@@ -30,28 +43,27 @@ ControlStream::ControlStream(
     const asio::any_io_executor& executor, Transport transport, Clock::time_point deadline
 )
     : transport_(std::move(transport)),
-      waiter_(std::make_shared<Waiter>(executor, transport_.descriptor())) {
-    waiter_->timer.expires_at(deadline);
-    arm();
-}
+      waiter_(std::make_shared<Waiter>(executor, transport_.descriptor(), deadline)) {}
 
 void ControlStream::set_deadline(Clock::time_point deadline) {
     waiter_->expired = false;
-    waiter_->timer.expires_at(deadline);
-    arm();
+    waiter_->deadline = deadline;
+    if (waiter_->wait) arm();
 }
 
+// REQUIRES: waiter_->wait.
 void ControlStream::arm() {
+    auto& timer = waiter_->wait->timer;
+    timer.expires_at(waiter_->deadline);
     // The timer may outlive this stream; what it touches must not.
-    waiter_->timer.async_wait([weak = std::weak_ptr(waiter_
-                               )](const boost::system::error_code& canceled) {
+    timer.async_wait([weak = std::weak_ptr(waiter_)](const boost::system::error_code& canceled) {
         const auto waiter = weak.lock();
         if (canceled || !waiter) return;
         // Meant for a deadline that has been replaced since it was queued.
-        if (Clock::now() < waiter->timer.expiry()) return;
+        if (Clock::now() < waiter->deadline) return;
         waiter->expired = true;
         boost::system::error_code ignored;
-        waiter->descriptor.cancel(ignored);
+        waiter->wait->descriptor.cancel(ignored);
     });
 }
 
@@ -60,16 +72,16 @@ ControlStream::~ControlStream() {
 }
 
 Transport ControlStream::release() {
-    if (waiter_ != nullptr && waiter_->descriptor.is_open()) {
-        waiter_->timer.cancel();
+    if (waiter_ != nullptr && waiter_->wait && waiter_->wait->descriptor.is_open()) {
+        waiter_->wait->timer.cancel();
         // Asio forgets the descriptor without closing it: transport_ owns it.
-        (void)waiter_->descriptor.release();
+        (void)waiter_->wait->descriptor.release();
     }
     return std::move(transport_);
 }
 
 bool ControlStream::timed_out() const {
-    return waiter_->expired || Clock::now() >= waiter_->timer.expiry();
+    return waiter_->expired || Clock::now() >= waiter_->deadline;
 }
 
 protocol::Error ControlStream::failure(const IoResult& result) {
@@ -93,7 +105,11 @@ asio::awaitable<Result<void>> ControlStream::wait_for(IoStatus status) {
     if (timed_out()) co_return failure({IoStatus::failed});
     const auto what = status == IoStatus::want_write ? asio::posix::descriptor_base::wait_write
                                                      : asio::posix::descriptor_base::wait_read;
-    const auto [error] = co_await waiter_->descriptor.async_wait(what, use_op);
+    if (!waiter_->wait) {
+        waiter_->wait.emplace(waiter_->executor, waiter_->fd);
+        arm();
+    }
+    const auto [error] = co_await waiter_->wait->descriptor.async_wait(what, use_op);
     if (timed_out()) co_return failure({IoStatus::failed});
     if (error) {
         const IoResult broken{IoStatus::failed, 0, error.value()};

@@ -60,11 +60,12 @@ void Channel::close() {
     if (loop_ == nullptr) return;
     const int descriptor = slot_->transport.descriptor();
     if (descriptor >= 0) {
-        loop_->backend_->remove(descriptor);
         if (slot_->transport.is_tls()) {
+            loop_->backend_->remove(descriptor);
             slot_->transport.close();
         } else {
             slot_->transport.release();
+            // Which unregisters it, too.
             loop_->backend_->close(descriptor);
         }
     }
@@ -118,18 +119,18 @@ void EventLoop::run() {
 
 void EventLoop::run_once(bool block) {
     run_mailbox();
-    run_resumed();
+    if (!resumed_.empty()) run_resumed();
     const auto count = backend_->wait(events_, wait_limit(block));
     now_ = backend_->now();
     for (std::size_t i = 0; i < count; ++i) {
         if (i + 1 < count) prefetch(events_[i + 1]);
         dispatch(events_[i]);
-        run_resumed();
+        if (!resumed_.empty()) run_resumed();
     }
     timers_.run(now_);
     run_mailbox();
-    run_resumed();
-    run_yielded();
+    if (!resumed_.empty()) run_resumed();
+    if (!yielded_.empty()) run_yielded();
 }
 
 std::optional<Duration> EventLoop::wait_limit(bool block) const {
@@ -200,7 +201,6 @@ void EventLoop::run_resumed() {
 // Who yields again meanwhile has its turn in the next round: one that always has more to do must
 // not keep the others from theirs.
 void EventLoop::run_yielded() {
-    if (yielded_.empty()) return;
     auto keys = std::exchange(yielded_, {});
     for (const auto key : keys) {
         if (auto* slot = find(key)) slot->handler->on_wake(key);

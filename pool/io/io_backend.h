@@ -43,7 +43,7 @@ public:
 
     virtual IoResult recv(int descriptor, std::span<std::byte> buffer) = 0;
     virtual IoResult send(int descriptor, Bytes bytes) = 0;
-    virtual void close(int descriptor) = 0;
+    virtual void close(int descriptor) = 0;  // unregisters it first if it is registered here
     virtual TimePoint now() = 0;
 };
 

@@ -80,7 +80,13 @@ public:
 
     IoResult send(int, Bytes bytes) override { return {IoStatus::ok, bytes.size()}; }
 
-    void close(int) override {}
+    void close(int descriptor) override {
+        const std::lock_guard lock(registry_.mutex);
+        const auto place = registry_.streams.find(descriptor);
+        if (place == registry_.streams.end()) return;
+        if (place->second.first != this) ++registry_.violations;
+        registry_.streams.erase(place);
+    }
 
     TimePoint now() override { return Clock::now(); }
 

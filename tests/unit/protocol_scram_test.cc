@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <set>
+
 using namespace weir;
 using namespace weir::protocol;
 
@@ -219,6 +221,31 @@ TEST_CASE("SCRAM: secrets as PostgreSQL stores them, both ways") {
     CHECK_FALSE(ScramSecret::parse(replaced(text, "4096", "0")));
     CHECK_FALSE(ScramSecret::parse(replaced(text, "4096", "99999999999")));
     CHECK_FALSE(ScramSecret::parse(replaced(text, "SHA-256", "SHA-1")));
+}
+
+TEST_CASE("SCRAM: HMAC-SHA-256 as RFC 4231 has it, a key longer than a block included") {
+    const auto hmac = [](std::string_view key, std::string_view text) {
+        return base64_encode(hmac_sha256(as_bytes(key), as_bytes(text)));
+    };
+    CHECK(
+        hmac("Jefe", "what do ya want for nothing?") ==
+        "W9zBRr9gdU5qBCQmCJV1x1oAPwidJzmDnexYuWTsOEM="
+    );
+    CHECK(
+        hmac(std::string(131, '\xaa'), "Test Using Larger Than Block-Size Key - Hash Key First") ==
+        "YOQxWR7gtn8Niiaqy/W3f44LxiE3KMUUBUYEDw7jf1Q="
+    );
+}
+
+TEST_CASE("SCRAM: random bytes are given once, in whatever pieces they are asked for") {
+    std::set<std::string> given;
+    for (std::size_t i = 0; i < 300; ++i) {
+        const auto bytes = random_bytes(8 + i % 150);
+        CHECK(bytes.size() == 8 + i % 150);
+        given.insert(bytes.substr(0, 8));
+        given.insert(bytes.substr(bytes.size() - 8) + "behind");
+    }
+    CHECK(given.size() == 600);
 }
 
 TEST_CASE("SCRAM: base64 is strict") {

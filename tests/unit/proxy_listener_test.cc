@@ -22,10 +22,14 @@ struct ListenerBench : Bench {
 
     ~ListenerBench() { std::filesystem::remove_all(directory); }
 
-    // A blocking connect to where `listener` listens.
+    // A blocking connect to where `listener` listens, and a first word: who says nothing is kept by
+    // the kernel for a while.
     static int connect_to(const pool::SocketAddress& address) {
         const int fd = ::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (::connect(fd, address.get(), address.size) == 0) return fd;
+        if (::connect(fd, address.get(), address.size) == 0) {
+            (void)::send(fd, "S", 1, MSG_NOSIGNAL);
+            return fd;
+        }
         ::close(fd);
         return -1;
     }
