@@ -45,10 +45,11 @@ std::optional<Target> parse_target(Bytes body) {
 }
 
 std::optional<std::string_view> parse_query(Bytes body) {
-    FieldCursor cursor(body);
-    const auto text = cursor.c_string();
-    if (!cursor.finished()) return std::nullopt;
-    return text;
+    // One string, and nothing behind it.
+    const auto text = as_text(body);
+    const auto end = text.find('\0');
+    if (end == std::string_view::npos || end + 1 != text.size()) return std::nullopt;
+    return text.substr(0, end);
 }
 
 std::optional<std::uint32_t> message_length_limit(char frontend_type) {

@@ -160,7 +160,9 @@ bool ClientSession::read_client() {
     // More input is taken only while what came before is in use: the kernel holds the rest, and
     // the client feels it.
     if (client_ended_) return false;
-    if (input_.size() >= input_limit()) {
+    if (input_.empty()) {
+        if (!client_.may_read()) return false;
+    } else if (input_.size() >= input_limit()) {
         // Whoever has left must not stand in the queue until it is his turn.
         if (waiting_ && client_.hung_up()) client_gone();
         return false;
@@ -229,9 +231,9 @@ bool ClientSession::send_output() {
     return sent > 0;
 }
 
-void ClientSession::write_to_server() {
+// REQUIRES: there is something in the worker's scratch.
+void ClientSession::send_to_server() {
     auto& scratch = worker_.to_server();
-    if (scratch.empty()) return;
     if (server_ == nullptr) {
         scratch.clear();
         return;
@@ -251,8 +253,7 @@ void ClientSession::write_to_server() {
     if (!all_sent) flush_server();
 }
 
-bool ClientSession::flush_server() {
-    if (server_output_.empty() || server_ == nullptr) return false;
+bool ClientSession::send_server_output() {
     const Bytes bytes = as_bytes(server_output_);
     std::size_t sent = 0;
     while (sent < bytes.size()) {

@@ -104,6 +104,9 @@ public:
 
     std::uint64_t id() const { return start_.id; }
 
+    // Its transport and settings are with the session by now.
+    const SessionStart& start() const { return start_; }
+
     const PoolEntry& entry() const { return *start_.entry; }
 
     bool has_server() const { return server_ != nullptr; }
@@ -259,8 +262,18 @@ private:
     }
 
     [[gnu::hot]] bool send_output();
-    [[gnu::hot]] bool flush_server();
-    [[gnu::hot]] void write_to_server();
+    [[gnu::hot]] bool send_server_output();
+
+    bool flush_server() {
+        return !server_output_.empty() && server_ != nullptr && send_server_output();
+    }
+
+    [[gnu::hot]] void send_to_server();
+
+    void write_to_server() {
+        if (!worker_.to_server().empty()) send_to_server();
+    }
+
     [[gnu::cold]] void client_gone();
     void release_retained();
     // Gives the room of an empty buffer back if it is more than an idle session should keep.
@@ -562,19 +575,48 @@ private:
         const protocol::ErrorResponse& response, const protocol::Expected& failed
     );
     [[gnu::hot]] void pass_on(Bytes bytes);
-    [[gnu::hot]] void flush_passed();
+    [[gnu::hot]] void send_passed();
+
+    void flush_passed() {
+        if (!passing_.empty()) send_passed();
+    }
+
     [[gnu::hot]] void request_ended(bool in_transaction);
-    [[gnu::hot]] void request_finished();
+    [[gnu::hot]] void settle_request();
+
+    // Is the server free, is something waiting for it? After each batch of replies, and whenever
+    // something went to the server.
+    void request_finished() {
+        if (server_ != nullptr && server_->expected.in_sync() && phase_ == Phase::serving) {
+            settle_request();
+        }
+    }
 
     // --- session_parameters.cc ---
     void on_parameter_status(const protocol::MessageView& message);
-    [[gnu::hot]] void settle_parameters();
+
+    [[gnu::hot]] void settle_parameters() {
+        if (reported_.empty() && resets_.none() && injected_.empty()) {
+            if (server_->status == protocol::TransactionStatus::idle) unit_ended();
+            return;
+        }
+        settle_changed_parameters();
+    }
+
+    [[gnu::cold]] void settle_changed_parameters();
     void tell_parameter(std::string_view name, std::string_view value);
     [[gnu::cold]] void settle_brought();
     [[gnu::cold]] void settle_injected(bool failed);
 
     // --- session_catalog.cc ---
-    [[gnu::hot]] bool has_catalog();
+    // Whether there is a snapshot that is not outdated; its `catalog` may be null all the same.
+    bool has_catalog() {
+        return (catalog_.epoch == catalog_state_.epoch() &&
+                catalog_.version == catalog_state_.version()) ||
+               take_catalog();
+    }
+
+    [[gnu::cold]] bool take_catalog();
     static std::string_view name_reached(const router::Statement& statement);
     [[gnu::cold]] PinSet plan_reached(const router::StatementPtr& known, Plan& plan, PinSet pins);
 

@@ -324,6 +324,12 @@ const router::StatementPtr& ClientSession::plan_text(
     const auto& known = knowledge_of(text);
     ++plan.texts;
     if (judges_reads()) plan_read(known, text, plan);
+    // Nearly every text: what follows has nothing to say of it.
+    if (known->is_plain_select && has_catalog() && catalog_is_plain_) {
+        plan.short_and_known = true;
+        if (!known->relations.empty()) worker_.planned().push_back(known);
+        return known;
+    }
     plan.short_and_known = is_short(*known);
     if (known->is_single() && known->kind() == StatementKind::deallocate) {
         plan.deallocates = true;

@@ -406,11 +406,9 @@ void ClientSession::request_ended(bool in_transaction) {
     if (pin_ != router::PinReason::none) arm(limits_->pin_idle_timeout);
 }
 
-// Is the server free, is something waiting for it? After each batch of replies, and whenever
-// something went to the server.
-void ClientSession::request_finished() {
-    if (phase_ != Phase::serving || server_ == nullptr || listener_wait_) return;
-    if (!server_->expected.in_sync() || !server_->partial.empty() || reply_left_ > 0) return;
+// See request_finished().
+void ClientSession::settle_request() {
+    if (listener_wait_ || !server_->partial.empty() || reply_left_ > 0) return;
     if (lease_fresh_ && !prelude_pending_) return;
     // It has to get the rest of what was begun first.
     if (!server_output_.empty() || (stream_left_ > 0 && !stream_discard_)) return;
@@ -471,9 +469,8 @@ void ClientSession::pass_on(Bytes bytes) {
     passing_ = bytes;
 }
 
-void ClientSession::flush_passed() {
+void ClientSession::send_passed() {
     auto bytes = std::exchange(passing_, {});
-    if (bytes.empty()) return;
     auto& scratch = worker_.to_client();
     if (bytes.size() >= direct_write && scratch.empty() && output_.empty() && !is_holding()) {
         while (!bytes.empty()) {

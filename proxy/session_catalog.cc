@@ -90,10 +90,9 @@ std::string_view ClientSession::name_reached(const router::Statement& statement)
     return statement.relations.empty() ? std::string_view() : statement.relations.front();
 }
 
-// Whether there is a snapshot that is not outdated; its `catalog` may be null all the same.
-bool ClientSession::has_catalog() {
+// See has_catalog(); there may be another one.
+bool ClientSession::take_catalog() {
     const auto epoch = catalog_state_.epoch();
-    if (catalog_.epoch == epoch && catalog_.version == catalog_state_.version()) return true;
     catalog_ = catalog_state_.current();
     const auto* catalog = catalog_.catalog.get();
     catalog_is_plain_ = catalog != nullptr && catalog->is_plain();

@@ -16,12 +16,8 @@ void ClientSession::on_parameter_status(const protocol::MessageView& message) {
     if (server_->expected.in_sync()) settle_parameters();
 }
 
-void ClientSession::settle_parameters() {
+void ClientSession::settle_changed_parameters() {
     const bool idle = server_->status == TransactionStatus::idle;
-    if (reported_.empty() && resets_.none() && injected_.empty()) {
-        if (idle) unit_ended();
-        return;
-    }
     flush_passed();
     for (const auto& [name, value] : reported_) {
         server_->report_parameter(name, value);

@@ -261,6 +261,7 @@ StatementPtr read_tree(const weir_tree& tree, std::string_view text) {
     statement->is_read_only =
         reads_only && !statement->may_write && statement->pin == PinReason::none;
     statement->reads = read_facts(tree, *statement);
+    statement->is_plain_select = statement->is_found_plain();
     return statement;
 }
 

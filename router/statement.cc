@@ -181,6 +181,19 @@ std::string_view text(PinReason reason) {
     return "none";
 }
 
+bool Statement::is_found_plain() const {
+    const bool only_select = is_single() && kind() == StatementKind::select && parsed;
+    const bool calls_nothing = functions.empty() && operators.empty() && possible_functions.empty();
+    const bool leaves_nothing = pins.none() && pin == PinReason::none && settings.empty() &&
+                                scopes.empty() && new_sessions.empty() && !defines &&
+                                !creates_relation && !temp_search_path && !may_write &&
+                                !may_advance_sequence && !may_notify && !unlocks_advisory &&
+                                !may_end_transaction && !not_in_pipeline && !reset_all;
+    const bool asks_nothing =
+        knows_relations && !reads_sequence_state && !reads_session_state && !only_listens;
+    return only_select && calls_nothing && leaves_nothing && asks_nothing;
+}
+
 namespace {
 
 StatementPtr make_opaque(PinReason reason, bool goes_on_after_end) {

@@ -219,7 +219,11 @@ struct Statement {
         return false;
     }
 
-    bool parsed = false;   // false: everything below is the cautious answer
+    bool parsed = false;  // false: everything below is the cautious answer
+    // One SELECT that only reads and neither calls nor leaves anything that this header has a word
+    // for: no pin, function of the user's, setting, sequence, notification or state of the session.
+    // Set last, by what the other members say; for those who look at each request.
+    bool is_plain_select = false;
     bool defines = false;  // DDL, or unknown: event triggers may fire
     // What router::Catalog says may be something else after it: DDL that makes or changes anything
     // with an effect, COMMIT PREPARED, or unknown. Only if `defines`, and then as well if
@@ -267,6 +271,9 @@ struct Statement {
     bool changes_new_sessions = false;
     // Its meaning hangs on a literal: it is remembered by its exact text only.
     bool literals_matter = false;
+
+    // What is_plain_select has to be.
+    bool is_found_plain() const;
 
     mutable SequenceHabit sequence_habit;
     ReadFacts reads;  // whether a replica may run it: see read_route.h

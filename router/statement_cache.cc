@@ -5,6 +5,8 @@
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
+#include <array>
+#include <cstring>
 #include <span>
 #include <string>
 #include <utility>
@@ -59,10 +61,24 @@ public:
         for (Slot& slot : set_of(prefix, seed)) {
             if (slot.statement != nullptr && slot.form.matches(text)) {
                 slot.used = true;
+                if (text.size() >= glance) {
+                    recent_[recent_of(text, seed)] =
+                        static_cast<std::uint16_t>(&slot - slots_.data());
+                }
                 return &slot.statement;
             }
         }
         return nullptr;
+    }
+
+    // The last one found for a text that begins with the same bytes, if it is this text's: without
+    // a look at where its literals are. It may miss what find() finds.
+    const StatementPtr* find_recent(std::string_view text, const protocol::TextKeySeed& seed) {
+        if (text.size() < glance) return nullptr;
+        Slot& slot = slots_[recent_[recent_of(text, seed)]];
+        if (slot.statement == nullptr || !slot.form.matches(text)) return nullptr;
+        slot.used = true;
+        return &slot.statement;
     }
 
     // Takes the place of one that was not used since it was last looked at here. Many texts that
@@ -80,6 +96,9 @@ public:
 private:
     static constexpr std::size_t sets = 128;
     static constexpr std::size_t ways = 4;
+    static constexpr std::size_t recents = 256;
+    // Bytes at the beginning of a text.
+    static constexpr std::size_t glance = 32;
 
     struct Slot {
         protocol::TextTemplate form;
@@ -92,7 +111,19 @@ private:
         return std::span<Slot, ways>(&slots_[set * ways], ways);
     }
 
+    // REQUIRES: `glance` bytes.
+    static std::size_t recent_of(std::string_view text, const protocol::TextKeySeed& seed) {
+        std::uint64_t words[glance / 8];
+        std::memcpy(words, text.data(), sizeof words);
+        const auto mixed = ((words[0] ^ seed.first) * 0x9e3779b97f4a7c15U) ^
+                           ((words[1] ^ seed.second) * 0xbf58476d1ce4e5b9U) ^
+                           ((words[2] + seed.first) * 0x94d049bb133111ebU) ^
+                           ((words[3] + seed.second) * 0xd6e8feb86659fd93U);
+        return mixed >> 56;
+    }
+
     std::vector<Slot> slots_{sets * ways};
+    std::array<std::uint16_t, recents> recent_{};  // indexes of slots_
     std::size_t next_victim_ = 0;
 };
 
@@ -215,6 +246,11 @@ const StatementPtr& StatementCache::find_or_analyse(
         store.unkept = analyse(text, rules);
         return store.unkept;
     }
+    const StatementPtr* found = store.templates.find_recent(text, store.seed);
+    if (found != nullptr) {
+        ++store.counters.blind_hits;
+        return *found;
+    }
     // A text with literals is hardly ever the same as one before; one without always is. Neither
     // table has what the other has, so only the cost hangs on the order.
     const auto prefix = protocol::TextTemplate::common_prefix(text);
@@ -222,7 +258,7 @@ const StatementPtr& StatementCache::find_or_analyse(
     const auto find_template = [&] {
         return store.templates.find(text, prefix, store.seed);
     };
-    const StatementPtr* found = likely_literals ? find_template() : nullptr;
+    found = likely_literals ? find_template() : nullptr;
     if (found != nullptr) {
         ++store.counters.blind_hits;
         return *found;

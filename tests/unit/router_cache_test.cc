@@ -33,6 +33,54 @@ TEST_CASE("StatementCache: literals share an entry, other differences do not") {
     }
 }
 
+TEST_CASE("StatementCache: texts that begin alike are told apart, in whatever order they come") {
+    StatementCache cache;
+    const std::string begin = "SELECT abalance FROM pgbench_accounts WHERE ";
+    const auto kind_of = [&](const std::string& text) {
+        return cache.find_or_analyse(text)->relations;
+    };
+    for (int i = 0; i < 50; ++i) {
+        const auto number = std::to_string(i * 7919);
+        CAPTURE(number);
+        CHECK(kind_of(begin + "aid = " + number).size() == 1);
+        CHECK(kind_of(begin + "aid = (SELECT a FROM t WHERE b = " + number + ")").size() == 2);
+        CHECK(kind_of(begin + "aid = (SELECT a FROM t, u WHERE b = '" + number + "')").size() == 3);
+        CHECK(cache.find_or_analyse(begin + "aid = " + number)->is_plain_select);
+        CHECK_FALSE(cache.find_or_analyse(begin + "aid = nextval('s') + " + number)->is_plain_select
+        );
+    }
+    CHECK(cache.counters().blind_hits > 100);
+}
+
+TEST_CASE("Statement: what is more than a SELECT that reads is no plain one") {
+    for (const char* plain : {"SELECT 1", "SELECT a, count(*) FROM s.t WHERE b = $1 GROUP BY a"}) {
+        CAPTURE(plain);
+        CHECK(analyse(plain)->is_plain_select);
+    }
+    for (const char* other : {
+             "",
+             "SELECT 1; SELECT 2",
+             "SELECT f(1)",
+             "SELECT 1 INTO t",
+             "SELECT a === b FROM t",
+             "SELECT lastval()",
+             "SELECT nextval('s')",
+             "SELECT pg_notify('c', '')",
+             "SELECT pg_advisory_lock(1)",
+             "SELECT pg_advisory_unlock(1)",
+             "SELECT set_config('a.b', 'c', true)",
+             "SELECT * FROM pg_prepared_statements",
+             "WITH x AS (DELETE FROM t RETURNING a) SELECT a FROM x",
+             "INSERT INTO t VALUES (1)",
+             "SHOW work_mem",
+             "BEGIN",
+             "TABLE",
+         }) {
+        CAPTURE(other);
+        CHECK_FALSE(analyse(other)->is_plain_select);
+    }
+}
+
 TEST_CASE("StatementCache: a meaning that hangs on a literal is remembered by the exact text") {
     StatementCache cache;
     CHECK(cache.find_or_analyse("SELECT set_config('a.b', 'c', true)")->pin == PinReason::none);
