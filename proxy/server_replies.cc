@@ -37,6 +37,12 @@ bool is_about_the_text(const protocol::ErrorResponse& response) {
            (file == "scan.l" || file == "gram.y" || file == "parser.c" || file == "parse_func.c");
 }
 
+// "SELECT 1", "INSERT 0 1" ...
+bool is_about_rows(std::string_view tag) {
+    return tag.starts_with("SELECT ") || tag.starts_with("INSERT ") || tag.starts_with("UPDATE ") ||
+           tag.starts_with("DELETE ");
+}
+
 std::uint64_t microseconds(pool::Duration duration) {
     return static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::microseconds>(duration).count()
@@ -312,6 +318,8 @@ void ClientSession::on_command_complete(
 ) {
     auto tag = as_text(message.body);
     if (!tag.empty() && tag.back() == '\0') tag.remove_suffix(1);
+    // Nearly every one: it says nothing of the session.
+    if (request.tag == 0 && listening_ == nullptr && is_about_rows(tag)) return;
     name_settled(request);
     if (listening_ != nullptr && request.reply == Reply::forward) {
         let_channels_go(listening_->channels.done(tag));

@@ -37,6 +37,8 @@ struct ControlStream::Waiter {
     Clock::time_point deadline;
     std::optional<Wait> wait;
     bool expired = false;
+    // Something was sent: what the peer says next is its answer, and takes a while.
+    bool has_asked = false;
 };
 
 ControlStream::ControlStream(
@@ -155,6 +157,11 @@ IoResult read_more(Transport& transport) {
 }  // namespace
 
 asio::awaitable<Result<void>> ControlStream::fill() {
+    // OpenSSL may have the bytes already.
+    if (std::exchange(waiter_->has_asked, false) && !transport_.is_tls()) {
+        auto waited = co_await wait_for(IoStatus::want_read);
+        if (!waited) co_return waited.error();
+    }
     while (true) {
         if (timed_out()) co_return failure({IoStatus::failed});
         const auto result = read_more(transport_);
@@ -168,6 +175,7 @@ asio::awaitable<Result<void>> ControlStream::fill() {
 }
 
 asio::awaitable<Result<void>> ControlStream::write(Bytes bytes) {
+    waiter_->has_asked = true;
     while (!bytes.empty()) {
         const auto result = transport_.write(bytes);
         if (result.status == IoStatus::ok) {
