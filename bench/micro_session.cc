@@ -30,7 +30,7 @@ public:
 // One worker that is driven by hand, one pool with one server, one client.
 class Turns {
 public:
-    Turns() : worker_(0, make_backend(), catalog_, control_) {
+    explicit Turns(bool statistics = true) : worker_(0, make_backend(), catalog_, control_) {
         entry_ = std::make_shared<proxy::PoolEntry>(
             pool::PoolName{"bench", "bench"},
             std::vector<pool::EventLoop*>{&worker_.loop()},
@@ -38,6 +38,8 @@ public:
         );
         auto limits = *entry_->limits();
         limits.log_disconnections = false;
+        limits.query_stats = statistics;
+        if (statistics) limits.log_min_duration = std::chrono::seconds(1);
         // The defaults of the settings, where deadlines are armed.
         limits.server_check_query = ";";
         limits.server_check_delay = std::chrono::seconds(30);
@@ -126,6 +128,28 @@ const Micro simple("session/simple_turn", [] {
     auto turns = std::make_shared<Turns>();
     turns->backend().set_requests(simple_requests());
     turns->backend().set_reply(select_reply(false));
+    return [turns] {
+        turns->turn();
+    };
+});
+
+// Their difference is what statistics of statements cost.
+const Micro uncounted("session/simple_turn_without_statistics", [] {
+    auto turns = std::make_shared<Turns>(false);
+    turns->backend().set_requests(simple_requests());
+    turns->backend().set_reply(select_reply(false));
+    return [turns] {
+        turns->turn();
+    };
+});
+
+const Micro uncounted_prepared("session/prepared_turn_without_statistics", [] {
+    auto turns = std::make_shared<Turns>(false);
+    turns->backend().set_requests({prepare_request()});
+    turns->backend().set_reply(parse_reply());
+    turns->turn();
+    turns->backend().set_requests({prepared_request()});
+    turns->backend().set_reply(select_reply(true));
     return [turns] {
         turns->turn();
     };

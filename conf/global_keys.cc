@@ -222,6 +222,49 @@ Keys logging() {
     };
 }
 
+Keys statements() {
+    return {
+        key<&S::query_stats>(
+            "query_stats",
+            "Counts calls, rows, times and errors of each statement (SHOW QUERIES), without its "
+            "values."
+        ),
+        ranged(
+            10,
+            100'000,
+            key<&S::query_stats_max>(
+                "query_stats_max",
+                "So many statements are counted by each worker, about 3 kB each; the least used "
+                "ones leave first, and count as one named other."
+            )
+        ),
+        key<&S::log_min_duration>(
+            "log_min_duration",
+            "A statement that takes as long, waiting included, is a slow one: SHOW SLOW and "
+            "slow_logfile have it; 0 means none."
+        ),
+        ranged(
+            0,
+            100,
+            key<&S::log_sample_percent>(
+                "log_sample_percent", "How many of a hundred slow statements slow_logfile gets."
+            )
+        ),
+        key<&S::log_parameters>(
+            "log_parameters",
+            "Shows and logs slow statements with their values; otherwise no value is anywhere."
+        ),
+        key<&S::slow_logfile>(
+            "slow_logfile", "File for slow statements, opened anew by RELOAD; empty means none."
+        ),
+        key<&S::slow_log_format>(
+            "slow_log_format",
+            "Lines of slow_logfile: JSON objects, or text as PostgreSQL logs it, which pgbadger "
+            "reads."
+        ),
+    };
+}
+
 Keys servers() {
     return {
         key<&S::server_reset_query>(
@@ -416,6 +459,7 @@ Keys make_global_keys() {
     add(keys, "Pools", pooling());
     add(keys, "Authentication", authentication());
     add(keys, "Log and statistics", logging());
+    add(keys, "Statements", statements());
     add(keys, "Server connections", servers());
     add(keys, "Timeouts", timeouts());
     add(keys, "TLS", tls());

@@ -19,6 +19,8 @@ inline constexpr std::array<std::string_view, 3> lend_policies{"lifo", "round_ro
 inline constexpr std::array<std::string_view, 3> pin_notices{"off", "first", "always"};
 inline constexpr std::array<std::string_view, 2> listen_losts{"close", "notice"};
 
+inline constexpr std::array<std::string_view, 2> slow_log_formats{"json", "text"};
+
 inline constexpr std::array<std::string_view, 3> host_roles{"auto", "primary", "replica"};
 inline constexpr std::array<std::string_view, 3> routes{"auto", "primary", "replica"};
 inline constexpr std::array<std::string_view, 4> consistencies{
@@ -72,6 +74,7 @@ constexpr std::span<const std::string_view> choices_of() {
     if constexpr (std::is_same_v<T, LendPolicy>) return lend_policies;
     if constexpr (std::is_same_v<T, PinNotice>) return pin_notices;
     if constexpr (std::is_same_v<T, ListenLost>) return listen_losts;
+    if constexpr (std::is_same_v<T, SlowLogFormat>) return slow_log_formats;
     if constexpr (std::is_same_v<T, HostRole>) return host_roles;
     if constexpr (std::is_same_v<T, RouteTo>) return routes;
     if constexpr (std::is_same_v<T, Consistency>) return consistencies;

@@ -40,6 +40,9 @@ std::vector<Key<D>> make_database_keys() {
             "Instead of the global max_db_client_connections; 0 means the global one."
         ),
         key<&D::server_lifetime>("server_lifetime", "Instead of the global server_lifetime."),
+        key<&D::log_min_duration>(
+            "log_min_duration", "Instead of the global log_min_duration; 0 means none."
+        ),
         key<&D::client_encoding>(
             "client_encoding", "Sent to the server when connecting; unset means the server's own."
         ),
@@ -154,6 +157,10 @@ std::vector<Key<U>> make_user_keys() {
         key<&U::client_idle_timeout>(
             "client_idle_timeout",
             "Instead of the global client_idle_timeout; 0 means the global one."
+        ),
+        key<&U::log_min_duration>(
+            "log_min_duration",
+            "Instead of the database's and the global log_min_duration; 0 means none."
         ),
     };
 }

@@ -276,6 +276,17 @@ Milliseconds effective_transaction_timeout(const Settings& settings, std::string
     );
 }
 
+Milliseconds effective_log_min_duration(
+    const Settings& settings, std::string_view database, std::string_view user
+) {
+    const auto duration = own_or(
+        find_database(settings, database),
+        &DatabaseSettings::log_min_duration,
+        settings.log_min_duration
+    );
+    return own_or(find_user(settings, user), &UserSettings::log_min_duration, duration);
+}
+
 Milliseconds effective_client_idle_timeout(const Settings& settings, std::string_view user) {
     return positive_or(
         find_user(settings, user), &UserSettings::client_idle_timeout, settings.client_idle_timeout

@@ -73,6 +73,11 @@ enum class PrimaryReads {
 enum class PinNotice { off, first, always };
 // What becomes of clients when the connection that listens for them is lost.
 enum class ListenLost { close, notice };
+// How a line of the slow log is written.
+enum class SlowLogFormat {
+    json,
+    text,  // as PostgreSQL logs durations; pgbadger reads it
+};
 
 std::string_view to_string(PoolMode mode);
 std::string_view to_string(AuthType type);
@@ -112,6 +117,7 @@ struct DatabaseSettings {
     std::optional<int> max_db_connections;         // 0 = inherited
     std::optional<int> max_db_client_connections;  // 0 = inherited
     std::optional<Milliseconds> server_lifetime;   // 0 = a connection is used once
+    std::optional<Milliseconds> log_min_duration;  // 0 = none
     std::optional<std::string> client_encoding;    // sent in the startup packet to the server
     std::optional<std::string> datestyle;          // sent in the startup packet to the server
     std::optional<std::string> timezone;           // sent in the startup packet to the server
@@ -144,6 +150,7 @@ struct UserSettings {
     std::optional<Milliseconds> idle_transaction_timeout;
     std::optional<Milliseconds> transaction_timeout;
     std::optional<Milliseconds> client_idle_timeout;
+    std::optional<Milliseconds> log_min_duration;  // 0 = none
 
     bool operator==(const UserSettings&) const = default;
 };
@@ -202,6 +209,16 @@ struct Settings {
     bool log_stats = true;
     Milliseconds stats_period = std::chrono::seconds(60);  // at least 1 s
     int verbose = 0;                                       // 0..3
+
+    // Statements
+    bool query_stats = true;
+    int query_stats_max = 2000;  // rows of each worker
+    // A statement that takes as long is a slow one; 0 = none.
+    Milliseconds log_min_duration = std::chrono::seconds(1);
+    int log_sample_percent = 100;  // of the slow ones, how many are lines of slow_logfile
+    bool log_parameters = false;   // values may be logged and shown
+    std::string slow_logfile;      // empty = none
+    SlowLogFormat slow_log_format = SlowLogFormat::json;
 
     // Server connections
     std::string server_reset_query = "DISCARD ALL";              // empty = none
@@ -316,6 +333,10 @@ int effective_max_user_client_connections(const Settings& settings, std::string_
 Milliseconds effective_query_timeout(const Settings& settings, std::string_view user);
 Milliseconds effective_idle_transaction_timeout(const Settings& settings, std::string_view user);
 Milliseconds effective_transaction_timeout(const Settings& settings, std::string_view user);
+// The user's, else the database's, else the global; 0 = none.
+Milliseconds effective_log_min_duration(
+    const Settings& settings, std::string_view database, std::string_view user
+);
 Milliseconds effective_client_idle_timeout(const Settings& settings, std::string_view user);
 
 }  // namespace weir::conf

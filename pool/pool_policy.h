@@ -36,6 +36,14 @@ struct PoolCounts {
     std::size_t total() const { return idle + active + closing + opening; }
 };
 
+// The most there ever were of each at the same time; the longest that a client waited for a server.
+struct PoolPeaks {
+    std::size_t waiting = 0;
+    std::size_t active = 0;
+    std::size_t total = 0;
+    Duration wait{};
+};
+
 // How many logins to start now, given that nothing else limits.
 std::size_t servers_to_open(const PoolCounts& counts, const PoolLimits& limits);
 

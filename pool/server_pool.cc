@@ -55,6 +55,7 @@ ServerConnection* ServerPool::lend(
             waiter.since = now;
             waiter.ticket = next_ticket_++;
             waiters_.push_back(waiter);
+            peaks_.waiting = std::max(peaks_.waiting, waiters_.size());
             // What those before him do not want may be his.
             if (rotates()) rotate_waiters(now);
             wanted = waiter.state == Waiter::State::waiting && more_might_open();
@@ -73,6 +74,7 @@ ServerPool::Collected ServerPool::collect(Waiter& waiter, ChannelHandler& handle
             return collected;
         }
         waiter.state = Waiter::State::none;
+        peaks_.wait = std::max(peaks_.wait, waiter.loop->now() - waiter.since);
         collected.server = std::exchange(waiter.server, nullptr);
         collected.failure = std::exchange(waiter.failure, std::nullopt);
     }
@@ -83,6 +85,7 @@ ServerPool::Collected ServerPool::collect(Waiter& waiter, ChannelHandler& handle
 void ServerPool::leave(Waiter& waiter, unsigned worker, TimePoint now) {
     const std::lock_guard lock(mutex_);
     if (waiter.state == Waiter::State::waiting) waiters_.erase(waiters_.iterator_to(waiter));
+    peaks_.wait = std::max(peaks_.wait, now - waiter.since);
     if (waiter.state == Waiter::State::granted) {
         auto& server = *waiter.server;
         // Whoever takes it next expects it on a loop or floating; both are fine here.
@@ -165,7 +168,9 @@ void ServerPool::add(ServerRef server) {
     server->lifetime = lifetime_of(opened_++, limits_);
     server->state = ServerState::active;
     ++active_count_;
+    if (active_count_ > peaks_.active) peaks_.active = active_count_;
     all_.push_back(server);
+    peaks_.total = std::max(peaks_.total, total());
     const auto home = next_home_++ % static_cast<unsigned>(workers_.size());
     put_back(*server, home, Clock::now());
 }
@@ -189,6 +194,7 @@ void ServerPool::gone(ServerConnection& server) {
 void ServerPool::opening_started() {
     const std::lock_guard lock(mutex_);
     ++opening_;
+    peaks_.total = std::max(peaks_.total, total());
 }
 
 void ServerPool::opening_ended() {
@@ -338,6 +344,16 @@ PoolCounts ServerPool::counts(TimePoint now) const {
     return counts;
 }
 
+PoolPeaks ServerPool::peaks() const {
+    const std::lock_guard lock(mutex_);
+    return peaks_;
+}
+
+void ServerPool::reset_peaks() {
+    const std::lock_guard lock(mutex_);
+    peaks_ = {waiters_.size(), active_count_, total(), {}};
+}
+
 std::uint64_t ServerPool::overtakings() const {
     const std::lock_guard lock(mutex_);
     return overtakings_;
@@ -445,6 +461,7 @@ void ServerPool::take(ServerConnection& server) {
     idle_[server.home].erase(IdleList::s_iterator_to(server));
     --idle_count_;
     ++active_count_;
+    if (active_count_ > peaks_.active) peaks_.active = active_count_;
     server.state = ServerState::active;
     ++server.epoch;
 }

@@ -155,6 +155,9 @@ public:
 
     std::size_t clients() const { return clients_.load(std::memory_order_relaxed); }
 
+    // Since the start or reset_peaks().
+    PoolPeaks peaks() const;
+    void reset_peaks();
     std::uint64_t overtakings() const;
     // Under rotate: a session was lent the server it had last.
     std::uint64_t repeats() const;
@@ -232,6 +235,7 @@ private:
     std::uint64_t repeats_ = 0;
     std::size_t pinned_ = 0;
     std::uint64_t opened_ = 0;
+    PoolPeaks peaks_;
 };
 
 }  // namespace weir::pool

@@ -3,6 +3,10 @@
 #include "protocol/field_cursor.h"
 #include "protocol/message.h"
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
 namespace weir::protocol {
 
 namespace {
@@ -33,6 +37,46 @@ std::optional<Bind> parse_bind(Bytes body) {
     if (!cursor.ok()) return std::nullopt;
     bind.rest = cursor.rest();
     return bind;
+}
+
+std::string describe_bind_values(Bytes body, std::size_t limit) {
+    FieldCursor cursor(body);
+    cursor.c_string();
+    cursor.c_string();
+    std::vector<std::uint16_t> formats(cursor.u16());
+    for (auto& format : formats)
+        format = cursor.u16();
+    const auto count = cursor.u16();
+    std::string text;
+    for (unsigned i = 0; i < count && cursor.ok(); ++i) {
+        const auto length = cursor.u32();
+        text += (text.empty() ? "$" : ", $") + std::to_string(i + 1) + " = ";
+        if (length == 0xffffffffU) {
+            text += "NULL";
+            continue;
+        }
+        const auto value = cursor.take(length);
+        const auto shown = value.first(std::min(value.size(), limit));
+        const auto format = formats.empty()       ? 0
+                            : formats.size() == 1 ? formats[0]
+                            : i < formats.size()  ? formats[i]
+                                                  : 0;
+        if (format == 0) {
+            text += '\'';
+            for (const char c : as_text(shown))
+                text.append(c == '\'' ? 2 : 1, c);
+            text += '\'';
+        } else {
+            constexpr std::string_view digits = "0123456789abcdef";
+            text += "0x";
+            for (const auto byte : shown) {
+                text += digits[std::to_integer<unsigned>(byte) >> 4U];
+                text += digits[std::to_integer<unsigned>(byte) & 15U];
+            }
+        }
+        if (shown.size() < value.size()) text += "...";
+    }
+    return cursor.ok() ? text : std::string();
 }
 
 std::optional<Target> parse_target(Bytes body) {

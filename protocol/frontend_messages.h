@@ -7,6 +7,7 @@
 #include "protocol/types.h"
 
 #include <optional>
+#include <string>
 
 namespace weir::protocol {
 
@@ -29,6 +30,10 @@ struct Target {
     char kind = 'S';  // 'S' prepared statement, 'P' portal
     std::string_view name;
 };
+
+// The values of a Bind for people: $1 = 'text', $2 = NULL, $3 = 0x0a (binary). Each value is cut
+// behind `limit` bytes. Empty if there are none, or the message is not well formed.
+std::string describe_bind_values(Bytes body, std::size_t limit);
 
 std::optional<Parse> parse_parse(Bytes body);
 std::optional<Bind> parse_bind(Bytes body);

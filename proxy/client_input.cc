@@ -50,7 +50,10 @@ std::size_t ClientSession::process(Bytes input) {
             taken = take_copy_message(left);
         } else if (may_start_group()) {
             const auto group = next_group(left);
-            if (group && phase_ == Phase::serving) taken = take_group(*group);
+            if (group && phase_ == Phase::serving) {
+                taken = take_group(*group);
+                worker_.planned_uses().clear();
+            }
         }
         if (taken == 0) break;
         used += taken;
@@ -138,8 +141,15 @@ std::size_t ClientSession::take_group(const Group& group) {
         if (answered != Answered::no) return answered == Answered::yes ? taken(group) : 0;
     }
     if (used_sequences_ != nullptr) settle_sequences(needs);
-    if ((server_ == nullptr || local_failed_) && answer_locally(group, needs)) return taken(group);
-    if (needs.listens != nullptr && listens_here(group, needs)) return take_listen(group, needs);
+    if ((server_ == nullptr || local_failed_) && answer_locally(group, needs)) {
+        meter_answered_here();
+        return taken(group);
+    }
+    if (needs.listens != nullptr && listens_here(group, needs)) {
+        meter_answered_here();
+        return take_listen(group, needs);
+    }
+    if (meter_.arrived == pool::TimePoint{}) meter_.arrived = worker_.loop().now();
     if (server_ == nullptr || server_->expected.in_sync()) {
         if (!waiting_ && !group_open_) request_at_ = worker_.loop().now();
         arm(limits_->query_timeout);
@@ -193,6 +203,9 @@ std::size_t ClientSession::take_group(const Group& group) {
         server_->status == protocol::TransactionStatus::idle && !group_open_ && !begin_sent_;
     stream_discard_ = false;
     if (routing_ != nullptr) begin_on_host(group, needs);
+    if (!worker_.planned_uses().empty()) meter_begin(group);
+    meter_.arrived = {};
+    meter_.waited = {};
     send_group(group);
     group_prepares_.reset();
     if (!touched_.empty() && may_ask_behind(needs, group, was_idle)) send_inquiry();
@@ -269,6 +282,7 @@ std::size_t ClientSession::take_stream(Bytes input) {
         write_to_server();
     }
     stream_left_ -= size;
+    meter_.copied_in += size;
     return size;
 }
 
@@ -301,6 +315,7 @@ std::size_t ClientSession::take_copy_message(Bytes input) {
             if (copy_is_extended()) group_open_ = true;
             server_->expected.copy_input_ended();
         }
+        meter_.copied_in += size;
         worker_.to_server().append(input.first(size));
         write_to_server();
     }

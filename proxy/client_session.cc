@@ -36,6 +36,7 @@ ClientSession::~ClientSession() = default;
 void ClientSession::begin() {
     connected_at_ = worker_.loop().now();
     idle_since_ = connected_at_;
+    meter_.owner = worker_.queries().owner_of(start_.database, start_.user);
     start_.entry->pool.client_added();
     client_ = worker_.loop().add(std::move(start_.transport), *this);
     waiter_.loop = &worker_.loop();
@@ -222,11 +223,15 @@ bool ClientSession::send_output() {
     }
     counters_.bytes_sent.add(sent);
     if (output_.empty()) {
-        if (sent < bytes.size()) output_.assign(as_text(bytes.subspan(sent)));
+        if (sent < bytes.size()) {
+            output_.assign(as_text(bytes.subspan(sent)));
+            meter_blocked();
+        }
         scratch.clear();
         scratch.shrink_over(1 << 20);
     } else {
         output_.erase(0, sent);
+        if (output_.empty()) meter_unblocked();
     }
     return sent > 0;
 }
@@ -284,6 +289,7 @@ void ClientSession::finish(std::string_view reason) {
         );
     }
     flush_passed();
+    meter_settled();
     let_server_go();
     leave_pinned();
     if (listening_ != nullptr) stop_listening();
@@ -312,6 +318,7 @@ void ClientSession::finish_with(const protocol::Error& error) {
     if (limits_->log_pooler_errors) {
         log_session(*this, "pooler error: {}", printable_without_passwords(error.message));
     }
+    meter_failed(error.code.text(), false);
     // An answer that was passed on in part cannot be followed by an error.
     flush_passed();
     if (reply_left_ == 0) protocol::write_error(error, worker_.to_client());
@@ -358,6 +365,7 @@ SessionView ClientSession::view() const {
     for (const auto& setting : start_.settings)
         view.startup_names.push_back(setting.first);
     view.prepared_statements = statements_ ? statements_->size() : 0;
+    view_statement(view);
     return view;
 }
 

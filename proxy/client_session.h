@@ -20,12 +20,14 @@
 //   session_listen.cc      LISTEN, by a connection that listens for all
 //   session_notifications.cc  what it brings
 //   session_routing.cc    which host of a cluster  session_retry.cc  reads that a replica refuses
+//   session_meter.cc      what statements cost
 #pragma once
 
 #include "protocol/backend_messages.h"
 #include "protocol/message.h"
 #include "proxy/pool_entry.h"
 #include "proxy/session_listening.h"
+#include "proxy/session_meter.h"
 #include "proxy/session_routing.h"
 #include "proxy/state_inquiry.h"
 #include "proxy/worker.h"
@@ -56,6 +58,18 @@ struct SessionStart {
         permit;  // its place under max_client_conn, given back when it is destroyed
 };
 
+// What a session waits for.
+enum class WaitsFor : std::uint8_t {
+    nothing,
+    server,    // in its pool's queue; which limit that is, the pool knows
+    host,      // until a host of the cluster is known that may serve it
+    listener,  // the connection that listens for all, until it has confirmed LISTEN
+    prelude,   // what its server is asked first: check query, catalog, settings
+    client,    // its own client, who does not take what is sent
+};
+
+std::string_view name_of(WaitsFor what);
+
 // A row of SHOW CLIENTS.
 struct SessionView {
     std::uint64_t id = 0;
@@ -76,6 +90,20 @@ struct SessionView {
     protocol::ParameterSetRef parameters;          // what it has now
     protocol::ParameterSetRef startup_parameters;  // what it began with
     std::vector<std::string> startup_names;        // those that its start-up packet gave
+
+    // Of the statement that runs or waits, else of the last one; null: none yet, or forgotten.
+    router::FingerprintRef fingerprint;
+    bool running = false;                   // the client waits for its answer
+    pool::TimePoint query_started{};        // if it runs
+    bool in_transaction = false;            // as the client sees it, also one that has failed
+    pool::TimePoint transaction_started{};  // if in one
+    pool::TimePoint idle_since{};           // when its last request ended
+    WaitsFor waits_for = WaitsFor::nothing;
+    pool::TimePoint wait_since{};      // if it waits
+    std::uint32_t server_process = 0;  // of PostgreSQL, of the server it holds; 0 = none
+    unsigned host = 0;                 // of a cluster: whose pool it waits in or has its server of
+    bool on_replica = false;
+    std::string traceparent;  // of the statement; empty: not traced
 };
 
 class ClientSession final : public pool::ChannelHandler, public pool::TimerHandler {
@@ -184,6 +212,7 @@ private:
         router::ReadVerdict read{router::ReadTarget::any, router::ReadReason::empty, true};
         router::StatementPtr read_statement;  // the only one
         bool read_judged = false;
+        router::FingerprintRef executes;  // what the EXECUTE that is looked at runs, if known
         std::unique_ptr<Changes> changes;
         // The group's own Parse messages: name and text.
         boost::container::small_vector<std::pair<std::string_view, std::string_view>, 4> parsed;
@@ -504,6 +533,38 @@ private:
     [[gnu::cold]] void undo(const protocol::Expected& request);
     [[gnu::cold]] void undo_all(const std::vector<protocol::Expected>& dropped);
 
+    // --- session_meter.cc ---
+    void meter_group_begins();
+    QueryEntry* meter_row(const router::FingerprintRef& fingerprint);
+    void meter_text(
+        const router::Statement& statement,
+        std::size_t bytes,
+        const router::FingerprintRef& executed
+    );
+    void meter_bind(const router::Statement& statement, const router::FingerprintRef& executed);
+    void meter_portal(std::string_view portal);
+    void meter_execute(Bytes body);
+    [[gnu::cold]] void meter_session_mode(const protocol::MessageView& message);
+    [[gnu::cold]] void meter_large(char type);
+    [[gnu::hot]] void meter_begin(const Group& group);
+    [[gnu::cold]] void meter_application();
+    [[gnu::hot]] QueryExecution meter_measure(std::size_t last_message);
+    [[gnu::hot]] void meter_next();
+    [[gnu::hot]] void meter_completed(std::string_view tag, std::size_t last_message);
+    [[gnu::cold]] void meter_suspended(std::size_t last_message);
+    [[gnu::cold]] void meter_failed(std::string_view sqlstate, bool from_server);
+    [[gnu::cold]] void meter_settled();
+    void meter_answered_here();
+    [[gnu::cold]] void meter_retried();
+    [[gnu::cold]] void meter_pinned();
+    [[gnu::cold]] void meter_blocked();
+    [[gnu::cold]] void meter_unblocked();
+    [[gnu::hot]] void meter_repeats(QueryEntry& entry, std::uint64_t time, pool::TimePoint now);
+    [[gnu::cold]] void meter_trace(QueryEntry& entry);
+    [[gnu::cold]] std::string meter_values() const;
+    [[gnu::cold]] void meter_slow(const QueryExecution& done, std::string_view sqlstate);
+    [[gnu::cold]] void view_statement(SessionView& view) const;
+
     // --- session_columns.cc ---
     [[gnu::hot]] bool checks_columns(const Plan& plan);
     [[gnu::cold]] void send_columns_check(const protocol::ClientStatements::Entry& entry);
@@ -767,6 +828,8 @@ private:
     bool pin_noticed_ = false;
     router::PinReason pin_ = router::PinReason::none;  // the first of pins_
     PinSet pins_ = 0;
+
+    StatementMeter meter_;
 
     std::string input_;              // read and not yet used
     std::string output_;             // to the client, not taken yet

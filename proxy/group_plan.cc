@@ -152,6 +152,7 @@ const router::StatementPtr& ClientSession::knowledge_of(std::string_view text) {
 ClientSession::Plan ClientSession::plan(const Group& group) {
     Plan plan;
     worker_.planned().clear();
+    meter_group_begins();
     if (judges_reads()) begin_read_plan();
     std::size_t messages = 0;
     protocol::for_each_message(group.bytes, [&](const protocol::MessageView& message) {
@@ -169,7 +170,9 @@ ClientSession::Plan ClientSession::plan(const Group& group) {
 ClientSession::Plan ClientSession::plan_large(const Group& group) {
     Plan plan;
     worker_.planned().clear();
+    meter_group_begins();
     const auto message = protocol::message_at(group.bytes);
+    meter_large(message.type);
     if (message.type != frontend::query && message.type != frontend::parse) {
         plan_message(message, plan);
         plan.large = true;
@@ -193,8 +196,9 @@ void ClientSession::plan_message(const protocol::MessageView& message, Plan& pla
             plan.only_parse_and_close = false;
             const auto text = protocol::parse_query(message.body);
             if (!text) return violation("invalid message format");
-            if (session_mode()) return;
+            if (session_mode()) return meter_session_mode(message);
             const auto& statement = plan_text(*text, plan, true);
+            meter_text(*statement, message.whole.size(), plan.executes);
             if (statement->is_single()) {
                 plan.lone_query = statement->kind();
                 plan.lone = statement.get();
@@ -224,6 +228,9 @@ void ClientSession::plan_message(const protocol::MessageView& message, Plan& pla
         case frontend::sync:
         case frontend::flush:
             return;
+        case frontend::execute:
+            plan.needs_server = true;
+            return meter_execute(message.body);
         default:
             plan.needs_server = true;
             return;
@@ -236,7 +243,7 @@ void ClientSession::plan_parse(const protocol::MessageView& message, Plan& plan)
     if (!parse) return violation("invalid message format");
     if (session_mode()) {
         plan.needs_server = true;
-        return;
+        return meter_session_mode(message);
     }
     if (may_begin_with("dD", parse->text)) {
         const auto& statement = *knowledge_of(parse->text);
@@ -271,20 +278,28 @@ void ClientSession::plan_bind(const protocol::MessageView& message, Plan& plan) 
     plan.needs_server = true;
     const auto bind = protocol::parse_bind(message.body);
     if (!bind) return violation("invalid message format");
-    if (session_mode()) return;
+    if (session_mode()) return meter_session_mode(message);
+    meter_.bound = {};
     const auto text = text_of(bind->statement, plan);
-    if (!text) return;
+    if (!text) return meter_portal(bind->portal);
+    plan.executes.reset();
     if (!bind->statement.empty() && plan.parsed.empty()) {
         const auto* known = statements_->entry(bind->statement);
         if (known->columns != 0) plan.described.push_back(known);
         if (known->statement->from_sql) {
             ++plan.texts;
             plan.read = {};
-            return plan_prepared(*known->statement, plan);
+            plan_prepared(*known->statement, plan);
+            if (plan.executes != nullptr && limits_->meters())
+                meter_.bound = StatementMeter::Row::of(meter_row(plan.executes));
+            return meter_portal(bind->portal);
         }
     }
     // What a portal of another name or statement does, and how often, is not followed.
-    plan_text(*text, plan, bind->statement.empty() && bind->portal.empty());
+    const bool followed = bind->statement.empty() && bind->portal.empty();
+    const auto& statement = *plan_text(*text, plan, followed);
+    meter_bind(statement, plan.executes);
+    meter_portal(bind->portal);
 }
 
 // EXECUTE returns what its prepared statement does: the server must have it.

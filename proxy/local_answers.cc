@@ -95,6 +95,7 @@ bool ClientSession::answer_query_locally(const Group& group, const Plan& plan) {
             if (routing_ != nullptr) request_ended_on_host(false);
             if (listening_ != nullptr) listening_transaction_ended(commit);
             counters_.transactions.add(1);
+            (commit ? counters_.commits : counters_.rollbacks).add(1);
             protocol::write_command_complete(commit ? "COMMIT" : "ROLLBACK", out);
             return true;
         }
@@ -224,6 +225,7 @@ void ClientSession::fail_group(const Group& group, const protocol::Error& error)
     }
     stream_discard_ = true;
     idle_since_ = worker_.loop().now();
+    meter_failed(error.code.text(), false);
     const bool only_sync =
         group.bytes.size() == protocol::message_header_size && group.terminator == frontend::sync;
     if (!only_sync) protocol::write_error(error, out);

@@ -45,6 +45,14 @@ struct SessionLimits {
     pool::ReadPolicy read_policy;
     bool log_disconnections = true;
     bool log_pooler_errors = true;
+    // Statements are counted.
+    bool query_stats = true;
+    pool::Duration log_min_duration{};  // zero = off
+    std::uint32_t log_sample_percent = 100;
+    bool log_parameters = false;
+
+    // Sessions look at what their statements cost.
+    bool meters() const { return query_stats || log_min_duration > pool::Duration::zero(); }
 };
 
 using SessionLimitsRef = std::shared_ptr<const SessionLimits>;

@@ -76,6 +76,10 @@ SessionLimits session_limits(
     limits.client_login_timeout = settings.client_login_timeout;
     limits.log_disconnections = settings.log_disconnections;
     limits.log_pooler_errors = settings.log_pooler_errors;
+    limits.query_stats = settings.query_stats;
+    limits.log_min_duration = conf::effective_log_min_duration(settings, database, user);
+    limits.log_sample_percent = static_cast<std::uint32_t>(settings.log_sample_percent);
+    limits.log_parameters = settings.log_parameters;
     const auto* found = conf::find_database(settings, database);
     if (found == nullptr || found->hosts.empty()) return limits;
     limits.route = conf::effective_route(*found);
@@ -305,6 +309,7 @@ void PoolSet::balance_pool(
     }
     for (; wanted > 0 && make_room(pool); --wanted) {
         pool.opening_started();
+        note_peaks(pool.name());
         asio::co_spawn(io_, open(entry, host), log_failure);
     }
 }
@@ -325,6 +330,55 @@ std::size_t PoolSet::user_total(const std::string& user) const {
         if (name.user == user) total += entry->total(now);
     }
     return total;
+}
+
+std::string PoolSet::host_name(const pool::PoolName& name) const {
+    const auto& settings = *configuration_.settings;
+    const auto* const database = conf::find_database(settings, name.database);
+    if (database == nullptr) return {};
+    const auto hosts = conf::server_hosts(settings, *database);
+    if (name.host >= hosts.size()) return {};
+    return hosts[name.host].host + ':' + std::to_string(hosts[name.host].port);
+}
+
+// A server more is being opened for this pool.
+void PoolSet::note_peaks(const pool::PoolName& name) {
+    const auto host = host_name(name);
+    const auto now = pool::Clock::now();
+    std::size_t of_host = 0;
+    for (const auto& [other, entry] : entries_) {
+        for (const auto& pool : entry->pools) {
+            if (host_name(pool.name()) == host) of_host += pool.counts(now).total();
+        }
+    }
+    const auto raise = [](std::size_t& peak, std::size_t count) {
+        peak = std::max(peak, count);
+    };
+    raise(peaks_.by_host[host], of_host);
+    raise(peaks_.by_database[name.database], database_total(name.database));
+    raise(peaks_.by_user[name.user], user_total(name.user));
+}
+
+std::string_view PoolSet::limit_of(const pool::ServerPool& pool) const {
+    const auto& settings = *configuration_.settings;
+    const auto& name = pool.name();
+    if (pool.paused()) return "paused";
+    const auto counts = pool.counts(pool::Clock::now());
+    const auto attempts = attempts_.find(name);
+    if (attempts != attempts_.end() && attempts->second.failures > 0 && counts.active == 0) {
+        return "server login";
+    }
+    const auto size = pool.limits().size;
+    if (size > 0 && counts.total() >= size) return "pool_size";
+    const auto per_database =
+        static_cast<std::size_t>(conf::effective_max_db_connections(settings, name.database));
+    if (per_database > 0 && database_total(name.database) >= per_database) {
+        return "max_db_connections";
+    }
+    const auto per_user =
+        static_cast<std::size_t>(conf::effective_max_user_connections(settings, name.user));
+    if (per_user > 0 && user_total(name.user) >= per_user) return "max_user_connections";
+    return counts.opening > 0 ? "server login" : "";
 }
 
 // Room under the limits of the database and the user; if there is none, the longest-idle server

@@ -68,6 +68,23 @@ public:
     // cluster, to those of any host.
     std::optional<protocol::Error> login_failure(const PoolEntry& entry) const;
 
+    // The limit for which a client of this pool has to wait now, by the name of its setting:
+    // pool_size, max_db_connections, max_user_connections; "paused", "server login" (the last one
+    // failed, or one is under way); empty: none, a server may come at once.
+    std::string_view limit_of(const pool::ServerPool& pool) const;
+
+    // The most servers there ever were at the same time, opening and closing ones included.
+    struct Peaks {
+        std::map<std::string, std::size_t> by_database;  // as clients call it
+        std::map<std::string, std::size_t> by_user;
+        std::map<std::string, std::size_t> by_host;  // "host:port"
+    };
+
+    const Peaks& peaks() const { return peaks_; }
+
+    // "host:port" of the pool's host, as the settings have it.
+    std::string host_name(const pool::PoolName& name) const;
+
     const pool::HostResolver& resolver() const { return login_.resolver(); }
 
 private:
@@ -89,6 +106,7 @@ private:
     bool may_open(const PoolEntry& entry, unsigned host) const;
     std::size_t database_total(const std::string& database) const;
     std::size_t user_total(const std::string& user) const;
+    void note_peaks(const pool::PoolName& name);
     asio::awaitable<void> open(std::shared_ptr<PoolEntry> entry, unsigned host);
     asio::awaitable<void> close(pool::ServerRef server);
     asio::awaitable<void> cancel(pool::ServerRef server);
@@ -112,6 +130,7 @@ private:
     asio::steady_timer timer_;
     std::minstd_rand random_;
     bool stopping_ = false;
+    Peaks peaks_;
     std::atomic<bool> balance_posted_{false};
 };
 

@@ -42,6 +42,13 @@ std::vector<pool::EventLoop*> loops_of(const std::vector<std::unique_ptr<Worker>
     return loops;
 }
 
+std::vector<QueryTable*> tables_of(const std::vector<std::unique_ptr<Worker>>& workers) {
+    std::vector<QueryTable*> tables;
+    for (const auto& worker : workers)
+        tables.push_back(&worker->queries());
+    return tables;
+}
+
 protocol::Error config_error(std::string message) {
     return protocol::error(protocol::sqlstate::config_file_error, std::move(message));
 }
@@ -62,6 +69,7 @@ Server::Server(std::string config_path, conf::Settings settings)
           catalog_,
           *this
       )),
+      queries_(tables_of(workers_)),
       pools_(io_, threads_, scram_keys_, loops_of(workers_)),
       notifications_(io_, pools_, workers_),
       policy_(make_policy()),
@@ -71,7 +79,8 @@ Server::Server(std::string config_path, conf::Settings settings)
       console_(std::make_unique<AdminConsole>(*this)),
       signals_(io_),
       shutdown_timer_(io_),
-      stats_timer_(io_) {}
+      stats_timer_(io_),
+      sample_timer_(io_) {}
 
 Server::~Server() {
     threads_.join();
@@ -122,6 +131,14 @@ void Server::install(Configuration configuration) {
     }
     configuration_ = std::move(configuration);
     pools_.configure(configuration_);
+    for (const auto& worker : workers_) {
+        worker->queries().set_max_rows(
+            static_cast<std::size_t>(configuration_.settings->query_stats_max)
+        );
+    }
+    if (const auto wrong = slow_log_.configure(*configuration_.settings); !wrong.empty()) {
+        spdlog::error("{}", wrong);
+    }
     refresh_sessions();
     switch (configuration_.settings->verbose) {
         case 0:
@@ -155,6 +172,7 @@ void Server::run() {
     listener_.start();
     asio::co_spawn(io_, handle_signals(), log_failure);
     asio::co_spawn(io_, log_statistics(), log_failure);
+    asio::co_spawn(io_, sample_queries(), log_failure);
     spdlog::info("process up: pgweir, {} workers", workers_.size());
     io_.run();
     for (const auto& worker : workers_) {
@@ -201,6 +219,7 @@ asio::awaitable<void> Server::handle_signals() {
 
 protocol::Result<void> Server::reload() {
     reopen_log();
+    slow_log_.reopen();
     auto loaded = conf::load_file(config_path_);
     for (const auto& warning : loaded.problems.warnings)
         spdlog::warn("{}", warning.to_string());
@@ -319,6 +338,7 @@ asio::awaitable<void> Server::watch_shutdown() {
     listener_.stop();
     signals_.cancel();
     stats_timer_.cancel();
+    sample_timer_.cancel();
     const auto why = protocol::fatal(protocol::sqlstate::admin_shutdown, "server shutting down");
     for (const auto& worker : workers_) {
         worker->with_all_sessions([why](ClientSession& session) { session.end(why); }, {});
@@ -337,6 +357,26 @@ asio::awaitable<void> Server::watch_shutdown() {
         }
     }
     io_.stop();
+}
+
+void Server::reset_queries() {
+    for (const auto& worker : workers_)
+        worker->loop().post([&worker = *worker] { worker.queries().reset(); });
+    queries_.reset();
+    slow_log_.clear();
+}
+
+void Server::statement_was_slow(SlowStatement statement, bool logged) {
+    slow_log_.note(std::move(statement), logged);
+}
+
+asio::awaitable<void> Server::sample_queries() {
+    for (;;) {
+        sample_timer_.expires_after(QueryReports::sample_period);
+        const auto [ec] = co_await sample_timer_.async_wait(pool::use_op);
+        if (ec) co_return;
+        if (settings().query_stats) queries_.sample(pool::Clock::now());
+    }
 }
 
 asio::awaitable<void> Server::log_statistics() {

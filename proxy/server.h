@@ -10,6 +10,8 @@
 #include "proxy/listener.h"
 #include "proxy/notifications.h"
 #include "proxy/pool_set.h"
+#include "proxy/query_reports.h"
+#include "proxy/slow_log.h"
 #include "proxy/worker.h"
 
 #include <boost/asio/signal_set.hpp>
@@ -54,6 +56,14 @@ public:
 
     const Notifications& notifications() const { return notifications_; }
 
+    // Statistics of statements (SHOW QUERIES, ERRORS) and the last slow ones.
+    const QueryReports& queries() const { return queries_; }
+
+    const SlowLog& slow_log() const { return slow_log_; }
+
+    // RESET QUERIES: statistics, errors and the slow statements that are kept.
+    void reset_queries();
+
     asio::io_context& io() { return io_; }
 
     std::vector<std::unique_ptr<Worker>>& workers() { return workers_; }
@@ -94,6 +104,10 @@ public:
         std::size_t login = 0;    // logging in
         std::map<std::string, std::size_t> by_database;
         std::map<std::string, std::size_t> by_user;
+        // The most there ever were at the same time, without the console's.
+        std::size_t peak_clients = 0;
+        std::map<std::string, std::size_t> peak_by_database;
+        std::map<std::string, std::size_t> peak_by_user;
     };
 
     Counts client_counts() const;
@@ -103,6 +117,7 @@ public:
     void session_ended(std::uint64_t id) override;
     void ask_listener(ListenerRequest request) override;
     void sessions_changed(const std::vector<router::NewSessions>& whose) override;
+    void statement_was_slow(SlowStatement statement, bool logged) override;
 
 private:
     struct Admission;
@@ -128,6 +143,7 @@ private:
     asio::awaitable<void> handle_signals();
     asio::awaitable<void> watch_shutdown();
     asio::awaitable<void> log_statistics();
+    asio::awaitable<void> sample_queries();
     Worker& least_busy_worker();
     bool knows(const std::string& database) const;
     void end_sessions(const std::string& database, const protocol::Error& why);
@@ -140,7 +156,9 @@ private:
     Configuration configuration_;
     protocol::StatementCatalog catalog_;
     pool::ScramKeys scram_keys_;
+    SlowLog slow_log_;
     std::vector<std::unique_ptr<Worker>> workers_;
+    QueryReports queries_;
     PoolSet pools_;
     Notifications notifications_;
     std::shared_ptr<Admission> admission_;
@@ -153,6 +171,7 @@ private:
     asio::signal_set signals_;
     asio::steady_timer shutdown_timer_;
     asio::steady_timer stats_timer_;
+    asio::steady_timer sample_timer_;
     // Which worker has which session; ended ones among them until they are forgotten.
     std::map<std::uint64_t, unsigned> clients_;
     EndedSessions ended_;

@@ -30,6 +30,23 @@ struct Server::Admission {
     std::size_t total = 0;
     std::map<std::string, std::size_t> by_database;
     std::map<std::string, std::size_t> by_user;
+    std::size_t peak_total = 0;
+    std::map<std::string, std::size_t> peak_by_database;
+    std::map<std::string, std::size_t> peak_by_user;
+
+    // One more has come.
+    void add(const std::string& database, const std::string& user) {
+        const auto raise = [](std::size_t& peak, std::size_t count) {
+            peak = std::max(peak, count);
+        };
+        // Whoever comes with ever new names fills no memory with them.
+        constexpr std::size_t most_names = 10'000;
+        raise(peak_total, ++total);
+        const auto of_database = ++by_database[database];
+        const auto of_user = ++by_user[user];
+        if (peak_by_database.size() < most_names) raise(peak_by_database[database], of_database);
+        if (peak_by_user.size() < most_names) raise(peak_by_user[user], of_user);
+    }
 
     static void drop(std::map<std::string, std::size_t>& counts, const std::string& name) {
         const auto found = counts.find(name);
@@ -104,9 +121,7 @@ protocol::Result<std::shared_ptr<void>> Server::admit(const LoginRequest& reques
         )) {
         return refuse("client connections exceeded (max_user_client_connections)");
     }
-    ++counts.total;
-    ++counts.by_database[database];
-    ++counts.by_user[request.user];
+    counts.add(database, request.user);
     auto release = [admission = admission_, database, user = request.user](void*) {
         const std::lock_guard again(admission->mutex);
         --admission->total;
@@ -291,6 +306,9 @@ Server::Counts Server::client_counts() const {
     const std::lock_guard lock(admission_->mutex);
     counts.by_database = admission_->by_database;
     counts.by_user = admission_->by_user;
+    counts.peak_clients = admission_->peak_total;
+    counts.peak_by_database = admission_->peak_by_database;
+    counts.peak_by_user = admission_->peak_by_user;
     return counts;
 }
 

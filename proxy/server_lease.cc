@@ -36,10 +36,13 @@ void ClientSession::server_granted(pool::ServerConnection& server) {
     if (listening_ != nullptr) listening_->shown = Listening::Shown::no;
     const auto now = worker_.loop().now();
     const auto waited = now - waiter_.since;
+    meter_.waited += waited;
     counters_.server_assignments.add(1);
-    counters_.wait_time.add(static_cast<std::uint64_t>(
+    const auto wait_time = static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::microseconds>(waited).count()
-    ));
+    );
+    counters_.wait_time.add(wait_time);
+    counters_.wait_times.record(wait_time);
     // A deferred BEGIN: its transaction is one from here on. Neither what the client thought before
     // nor waiting belongs to it (total_xact_time, transaction_timeout).
     if (in_transaction_) transaction_at_ = now;

@@ -146,6 +146,14 @@ void ClientSession::on_message(const protocol::MessageView& message) {
         case backend::command_complete:
             on_command_complete(message, *step.about);
             break;
+        case backend::empty_query_response:
+            if (step.verdict == ExpectedReplies::Verdict::forward)
+                meter_completed({}, message.whole.size());
+            break;
+        case backend::portal_suspended:
+            if (step.verdict == ExpectedReplies::Verdict::forward)
+                meter_suspended(message.whole.size());
+            break;
         case backend::row_description:
         case backend::no_data:
             if (step.about) columns_told(message, *step.about);
@@ -283,6 +291,7 @@ void ClientSession::on_error(
         pin_lifted("an error in its text");
     }
     if (held_for_sequences_) return;
+    meter_failed(response.code, true);
     server_fatal_ = last_words;
     release_before(message.type);
     forwarded_in_group_ = true;
@@ -318,6 +327,7 @@ void ClientSession::on_command_complete(
 ) {
     auto tag = as_text(message.body);
     if (!tag.empty() && tag.back() == '\0') tag.remove_suffix(1);
+    if (request.reply == Reply::forward) meter_completed(tag, message.whole.size());
     // Nearly every one: it says nothing of the session.
     if (request.tag == 0 && listening_ == nullptr && is_about_rows(tag)) return;
     name_settled(request);
@@ -386,6 +396,10 @@ void ClientSession::on_ready_for_query(
     }
     group_open_ = false;
     pin_by_text_ = false;
+    if (!meter_.idle()) meter_settled();
+    if (*status == TransactionStatus::idle) {
+        (rolled_back ? counters_.rollbacks : counters_.commits).add(1);
+    }
     request_ended(local_failed_ || *status != TransactionStatus::idle);
 }
 
@@ -396,7 +410,9 @@ void ClientSession::request_ended(bool in_transaction) {
     in_transaction_ = in_transaction;
     idle_since_ = now;
     if (routing_ != nullptr) request_ended_on_host(in_transaction);
-    counters_.query_time.add(microseconds(now - request_at_));
+    const auto query_time = microseconds(now - request_at_);
+    counters_.query_time.add(query_time);
+    counters_.query_times.record(query_time);
     if (in_transaction_) {
         if (!was_in_transaction) {
             transaction_at_ = request_at_;
@@ -407,9 +423,10 @@ void ClientSession::request_ended(bool in_transaction) {
     }
     counters_.transactions.add(1);
     if (pin_ != router::PinReason::none) counters_.pinned_transactions.add(1);
-    counters_.transaction_time.add(
-        microseconds(now - (was_in_transaction ? transaction_at_ : request_at_))
-    );
+    const auto transaction_time =
+        microseconds(now - (was_in_transaction ? transaction_at_ : request_at_));
+    counters_.transaction_time.add(transaction_time);
+    counters_.transaction_times.record(transaction_time);
     arm(limits_->client_idle_timeout);
     if (pin_ != router::PinReason::none) arm(limits_->pin_idle_timeout);
 }
@@ -479,6 +496,7 @@ void ClientSession::pass_on(Bytes bytes) {
 
 void ClientSession::send_passed() {
     auto bytes = std::exchange(passing_, {});
+    meter_.passed += bytes.size();
     auto& scratch = worker_.to_client();
     if (bytes.size() >= direct_write && scratch.empty() && output_.empty() && !is_holding()) {
         while (!bytes.empty()) {

@@ -20,6 +20,7 @@ void ClientSession::pin_begins(
     pin_statement_ = statement;
     pinned_at_ = worker_.loop().now();
     start_.entry->pins.count(reason, PinEvent::begun);
+    meter_pinned();
     log_pin(*this, router::text(reason), detail);
     arm(limits_->pin_idle_timeout);
     const auto notice = limits_->pin_notice;

@@ -112,6 +112,7 @@ bool ClientSession::lost_while_reading(pool::CloseReason reason, bool gone) {
 // The group stands where it was before it was sent, and goes to the primary.
 void ClientSession::send_again() {
     auto& r = *routing_;
+    meter_retried();
     passing_ = {};
     worker_.to_client().clear();
     worker_.to_server().clear();

@@ -331,6 +331,7 @@ void ClientSession::host_chosen() {
     const auto since = std::exchange(r.waiting_since, std::nullopt);
     if (!since) return;
     r.last.waited = worker_.loop().now() - *since;
+    meter_.waited += r.last.waited;
     auto& routes = r.cluster->routes(worker_.index());
     routes.waits.add(1);
     routes.wait_time.add(static_cast<std::uint64_t>(

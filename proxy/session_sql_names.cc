@@ -78,6 +78,7 @@ void ClientSession::plan_execute(const router::StatementPtr& known, Plan& plan) 
     for (const auto& prepared : unfollowed_) {
         if (prepared->is_single() && prepared->name != known->name) continue;
         found = unfollowed_.size() < unfollowed_limit;
+        plan.executes = prepared->prepares;
         plan_effects(prepared, plan, prepared->pins.to_ullong());
     }
     // No such name, as far as is known: PostgreSQL says so (26000), unless names are not followed.
@@ -89,6 +90,7 @@ void ClientSession::plan_execute(const router::StatementPtr& known, Plan& plan) 
 void ClientSession::plan_prepared(const protocol::SharedStatement& statement, Plan& plan) {
     const auto known = knowledge_of(statement.text());
     if (statement.from_sql) plan.change().names.push_back(statement.server_name);
+    plan.executes = known->prepares != nullptr ? known->prepares : known->fingerprints.front();
     plan_effects(known, plan, known->pins.to_ullong() & ~by_sql_names);
 }
 

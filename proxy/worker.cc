@@ -13,9 +13,17 @@ Worker::Worker(
     protocol::StatementCatalog& catalog,
     SessionObserver& observer
 )
-    : index_(index), catalog_(catalog), observer_(observer), loop_(std::move(backend)) {}
+    : index_(index),
+      catalog_(catalog),
+      observer_(observer),
+      random_(index + 1),
+      loop_(std::move(backend)) {}
 
 Worker::~Worker() = default;
+
+std::uint32_t Worker::draw(std::uint32_t limit) {
+    return std::uniform_int_distribution<std::uint32_t>(0, limit - 1)(random_);
+}
 
 void Worker::start() {
     thread_ = std::thread([this] { loop_.run(); });

@@ -6,6 +6,8 @@
 #include "protocol/message_writer.h"
 #include "protocol/statement_catalog.h"
 #include "proxy/channel_table.h"
+#include "proxy/session_meter.h"
+#include "proxy/slow_log.h"
 #include "proxy/worker_routing.h"
 #include "router/statement_cache.h"
 
@@ -13,6 +15,7 @@
 
 #include <atomic>
 #include <functional>
+#include <random>
 #include <thread>
 #include <vector>
 
@@ -33,6 +36,12 @@ public:
     // Sessions of this role and database (both as PostgreSQL calls them; empty: any) that begin
     // from now on are not what servers of before are.
     virtual void sessions_changed(const std::vector<router::NewSessions>& whose) = 0;
+
+    // A statement took as long as log_min_duration. `logged`: to the file, too.
+    virtual void statement_was_slow(SlowStatement statement, bool logged) {
+        static_cast<void>(statement);
+        static_cast<void>(logged);
+    }
 
 protected:
     ~SessionObserver() = default;
@@ -79,6 +88,15 @@ public:
     // The statements of the group that is looked at, as far as they reach anything.
     std::vector<std::shared_ptr<const void>>& planned() { return planned_; }
 
+    // Statistics of the statements that sessions here run.
+    QueryTable& queries() { return queries_; }
+
+    // The statements of the group that is looked at; empty between groups.
+    std::vector<PlannedUse>& planned_uses() { return planned_uses_; }
+
+    // A number below `limit`, by chance.
+    std::uint32_t draw(std::uint32_t limit);
+
     // Of sessions whose databases are clusters.
     WorkerRouting& routing() {
         if (routing_ == nullptr) routing_ = std::make_unique<WorkerRouting>(index_ + 1);
@@ -106,6 +124,9 @@ private:
     SessionObserver& observer_;
     router::StatementCache statements_;
     std::vector<std::shared_ptr<const void>> planned_;
+    QueryTable queries_;
+    std::vector<PlannedUse> planned_uses_;
+    std::minstd_rand random_;
     std::unique_ptr<WorkerRouting> routing_;
     ChannelTable channels_;
     protocol::MessageWriter to_client_;

@@ -4,6 +4,7 @@
 // by text (statement_cache.h). Immutable once made and shared between threads by StatementPtr.
 #pragma once
 
+#include "router/fingerprint.h"
 #include "router/read_facts.h"
 #include "router/sequence_habit.h"
 
@@ -274,6 +275,14 @@ struct Statement {
 
     // What is_plain_select has to be.
     bool is_found_plain() const;
+
+    // One for each of `kinds`, or one for all of them (fingerprint.h); given by StatementCache, at
+    // least one then.
+    std::vector<FingerprintRef> fingerprints;
+    // Of the statement that a single PREPARE prepares: EXECUTE runs that one.
+    FingerprintRef prepares;
+    // A traceparent in one of its comments (masked_text.h); empty if there is none.
+    std::string traceparent;
 
     mutable SequenceHabit sequence_habit;
     ReadFacts reads;  // whether a replica may run it: see read_route.h

@@ -1,5 +1,6 @@
 #include "router/statement_cache.h"
 
+#include "protocol/masked_text.h"
 #include "protocol/text_template.h"
 #include "router/pg_query_parser.h"
 
@@ -39,6 +40,9 @@ std::size_t estimated_size(const Statement& statement) {
             statement.reads.modes.capacity() * sizeof(ModeChange) +
             statement.reads.attributes.capacity() * sizeof(std::uint32_t);
     size += statement.builtin_functions.capacity() * sizeof(std::string_view);
+    size += statement.fingerprints.capacity() * sizeof(FingerprintRef);
+    for (const FingerprintRef& fingerprint : statement.fingerprints)
+        size += sizeof(Fingerprint) + fingerprint->text.capacity();
     for (const auto* names :
          {&statement.functions,
           &statement.relations,
@@ -219,8 +223,24 @@ struct StatementCache::Store {
         entries.pop_back();
     }
 
+    // The statement of a text that is not remembered, with its fingerprints.
+    StatementPtr make(std::string_view text, protocol::TextRules rules) {
+        auto analysed = analyse(text, rules);
+        // Those that are opaque share one for each reason; a fresh one is nobody else's yet.
+        auto statement = analysed.use_count() == 1 ? std::const_pointer_cast<Statement>(analysed)
+                                                   : std::make_shared<Statement>(*analysed);
+        analysed.reset();
+        const std::size_t count = statement->parsed ? statement->kinds.size() : 0;
+        statement->fingerprints = book.fingerprints_of(text, count, rules);
+        if (statement->is_single() && statement->kind() == StatementKind::prepare)
+            statement->prepares = book.fingerprint_of_prepared(text);
+        statement->traceparent = protocol::find_traceparent(text);
+        return statement;
+    }
+
     Limits limits;
     Counters counters;
+    FingerprintBook book;
     protocol::TextKeySeed seed = protocol::TextKeySeed::random();
     std::vector<Entry> entries;
     Templates templates;
@@ -243,7 +263,7 @@ const StatementPtr& StatementCache::find_or_analyse(
     Store& store = *store_;
     if (!rules.can_read(text) || text.size() > parser_text_limit) {
         ++store.counters.unkeyed;
-        store.unkept = analyse(text, rules);
+        store.unkept = store.make(text, rules);
         return store.unkept;
     }
     const StatementPtr* found = store.templates.find_recent(text, store.seed);
@@ -286,7 +306,7 @@ const StatementPtr& StatementCache::find_or_analyse(
     }
     ++store.counters.misses;
     Store::Entry entry;
-    entry.statement = analyse(text, rules);
+    entry.statement = store.make(text, rules);
     if (has_key && entry.statement->parsed && !entry.statement->literals_matter) {
         entry.key = blind.key;
         store.templates.remember(text, entry.statement, store.seed);

@@ -4,6 +4,8 @@ weir_unit_test(proxy
     proxy_channels_test.cc
     proxy_client_login_test.cc
     proxy_listener_test.cc
+    proxy_query_stats_test.cc
+    support/allocations.cc
     support/certificates.cc
 )
 
@@ -13,6 +15,7 @@ add_executable(test_session
     proxy_session_disorder_test.cc
     proxy_session_lease_test.cc
     proxy_session_listen_test.cc
+    proxy_session_meter_test.cc
     proxy_session_model_test.cc
     proxy_session_names_test.cc
     proxy_session_pins_test.cc

@@ -5,6 +5,7 @@ weir_unit_test(router
     router_catalog_test.cc
     router_corpus_test.cc
     router_effects_test.cc
+    router_fingerprint_test.cc
     router_function_body_test.cc
     router_hostile_test.cc
     router_read_route_test.cc

@@ -47,6 +47,7 @@ void check_nothing_left(ScriptWorld& world) {
     CHECK(world.worker->sessions() == 0);
     CHECK(world.sessions_ended == world.clients.size());
     CHECK(world.entry->pool.clients() == 0);
+    CHECK(world.worker->queries().in_use() == 0);
     const auto counts = world.counts();
     CHECK(counts.active == 0);
     CHECK(counts.waiting == 0);

@@ -1,0 +1,234 @@
+// What is seen of statements: statistics, the slow log, and that no value is anywhere.
+#include "tests/integration/console_table.h"
+#include "tests/integration/fixture.h"
+#include "tests/support/child_process.h"
+#include "tests/support/temp_dir.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+#include <thread>
+#include <vector>
+
+using namespace weir::test;
+
+namespace {
+
+std::string contents(const std::string& path) {
+    std::ifstream file(path);
+    std::ostringstream text;
+    text << file.rdbuf();
+    return text.str();
+}
+
+std::size_t lines_of(const std::string& path) {
+    const auto text = contents(path);
+    return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+}
+
+// Everything that a table of the console shows, as one text.
+std::string shown(Pg& console, const std::string& sql) {
+    const Result result = console.try_exec(sql);
+    std::string text = sql + ": " + result.error();
+    for (int row = 0; row < result.rows(); ++row) {
+        for (int column = 0; column < result.columns(); ++column)
+            text += result.value(row, column) + '\n';
+    }
+    return text;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "slow log: what took long is a line, with its parts and without its values" * ours_only()
+) {
+    const TempDir directory{"seeing"};
+    const std::string path = (directory / "slow.json").string();
+    const Fixture fixture{1, {{"slow_logfile", path}, {"log_min_duration", "100ms"}}};
+    Pg client = fixture.connect("application_name=seer");
+    client.exec("select 1");
+    client.exec(
+        "select pg_sleep(0.2), 'S3CRET' /* traceparent='00-0af7651916cd43dd8448eb211c80319c-"
+        "b7ad6b7169203331-01' */"
+    );
+    wait_until("the line is written", [&] { return lines_of(path) == 1; });
+    auto line = contents(path);
+    CAPTURE(line);
+    CHECK(line.find(R"("query":"select pg_sleep($1), $2")") != std::string::npos);
+    CHECK(
+        line.find(R"("traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")") !=
+        std::string::npos
+    );
+    CHECK(line.find(R"("application":"seer")") != std::string::npos);
+    CHECK(line.find(R"("rows":1)") != std::string::npos);
+    CHECK(line.find(R"("role":"primary")") != std::string::npos);
+    CHECK(line.find("S3CRET") == std::string::npos);
+    // Who waits for a server is slow, too: by waiting.
+    Pg holder = fixture.connect();
+    holder.exec("begin");
+    holder.exec("select 1");
+    client.send("select 2");
+    std::this_thread::sleep_for(std::chrono::milliseconds(150));
+    holder.exec("commit");
+    client.finish();
+    wait_until("the second line is written", [&] { return lines_of(path) == 2; });
+    line = contents(path).substr(line.size());
+    CAPTURE(line);
+    const auto number = [&](const std::string& name) {
+        return std::stod(line.substr(line.find('"' + name + "\":") + name.size() + 3));
+    };
+    CHECK(number("wait_ms") >= 100);
+    CHECK(number("server_ms") < number("wait_ms"));
+    CHECK(number("duration_ms") >= number("wait_ms") + number("server_ms"));
+    // A rotation: the old file has what was there, the new one what comes.
+    REQUIRE(std::rename(path.c_str(), (path + ".1").c_str()) == 0);
+    fixture.proxy.console().exec("RELOAD");
+    wait_until("the file is there again", [&] { return std::ifstream(path).good(); });
+    client.exec("select pg_sleep(0.2)");
+    wait_until("the third line is written", [&] { return lines_of(path) == 1; });
+    CHECK(lines_of(path + ".1") == 2);
+}
+
+TEST_CASE("slow log: of a database and of a user; none with 0" * ours_only()) {
+    const TempDir directory{"seeing"};
+    const std::string path = (directory / "slow.json").string();
+    Database database(Cluster::shared());
+    auto config =
+        Fixture::config(database, 2, {{"slow_logfile", path}, {"log_min_duration", "60s"}});
+    config.users[role_trust] = {{"log_min_duration", "50ms"}};
+    Proxy proxy(config);
+    Pg(proxy.conninfo(role_trust)).exec("select pg_sleep(0.1)");
+    wait_until("the line is written", [&] { return lines_of(path) == 1; });
+    proxy.config().users[role_trust] = {{"log_min_duration", 0}};
+    proxy.reload();
+    wait_until("it is off", [&] {
+        Pg client(proxy.conninfo(role_trust));
+        const auto before = lines_of(path);
+        client.exec("select pg_sleep(0.1)");
+        return lines_of(path) == before;
+    });
+}
+
+TEST_CASE("slow log: pgbadger reads the text form" * ours_only()) {
+    const TempDir directory{"seeing"};
+    const std::string path = (directory / "slow.log").string();
+    const Fixture fixture{
+        2, {{"slow_logfile", path}, {"log_min_duration", "20ms"}, {"slow_log_format", "text"}}};
+    Pg client = fixture.connect("application_name='a, b'");
+    client.exec("select pg_sleep(0.05)");
+    client.exec("select pg_sleep(0.06)");
+    client.exec("select count(*) from pg_class, (select pg_sleep(0.05)) s where relname = 'S3CRET'"
+    );
+    wait_until("the lines are written", [&] { return lines_of(path) == 6; });
+    const std::string report = (directory / "report.json").string();
+    CommandLine badger;
+    badger.arguments = {
+        "pgbadger",
+        "--quiet",
+        "--format",
+        "stderr",
+        "--prefix",
+        "%t [%p]: user=%u,db=%d,app=%a,client=%h ",
+        "--extension",
+        "json",
+        "--outfile",
+        report,
+        path};
+    run_or_throw(badger);
+    const auto text = contents(report);
+    CAPTURE(contents(path));
+    CAPTURE(text.substr(0, 2000));
+    CHECK(text.find(R"("query_total":3)") != std::string::npos);
+    CHECK(text.find("a_ b") != std::string::npos);
+    CHECK(text.find("pg_class") != std::string::npos);
+    CHECK(text.find("S3CRET") == std::string::npos);
+}
+
+// Each place of SQL that may hold a secret; log_min_duration and verbose as low as they go. The
+// console is asked for all that it has of statements.
+TEST_CASE("no value of a statement is in log, slow log or console" * ours_only()) {
+    const TempDir directory{"seeing"};
+    const std::string path = (directory / "slow.json").string();
+    const Fixture fixture{2, {{"slow_logfile", path}, {"log_min_duration", "1ms"}, {"verbose", 3}}};
+    Pg client = fixture.connect();
+    const char* const places[] = {
+        "select pg_sleep(0.005), 'S3CRET'",
+        "select $$S3CRET$$, pg_sleep(0.005)",
+        "select E'S3CRET\\n', U&'S3CRET!0041' UESCAPE '!'",
+        "select pg_sleep(0.005) /* S3CRET */ -- S3CRET",
+        "prepare p as select 'S3CRET', pg_sleep($1)",
+        "execute p(0.005 + length('S3CRET') - 6)",
+        "notify c, 'S3CRET'",
+        "alter system set search_path = 'S3CRET'",
+        "alter database postgres set app.key to S3CRET",
+        "alter role current_user set app.key = 'S3CRET'",
+        "alter role nobody_of_that_name password 'S3CRET'",
+        "create user u password S3CRET",
+        "set app.key = 'S3CRET'",
+        "set app.key to S3CRET",
+        "set local app.key = \"S3CRET\"",
+        "create server s foreign data wrapper w options (password 'S3CRET')",
+        "create user mapping for current_user server s options (password 'S3CRET')",
+        "create subscription s connection 'password=S3CRET' publication p",
+        "comment on table nowhere is 'S3CRET'",
+        "create temp table t (a text default 'S3CRET')",
+        "do $$begin perform pg_sleep(0.005), 'S3CRET'; end$$",
+        "create function pg_temp.f() returns text language sql as 'select ''S3CRET'''",
+        "copy (select 'S3CRET') to program 'true S3CRET'",
+        "declare c cursor with hold for select 'S3CRET'",
+        "explain select 'S3CRET'",
+        "selec 'S3CRET'",
+        "select 'S3CRET",
+        "select 'S3CRET'::int",
+        "select 1/0, 'S3CRET'; select pg_sleep(0.005), 'S3CRET'",
+        "insert into nowhere values ('S3CRET'), ('S3CRET')",
+        "select set_config('app.key', 'S3CRET', false), pg_sleep(0.005)",
+        "prepare transaction 'S3CRET'",
+    };
+    for (const char* text : places)
+        static_cast<void>(client.try_exec(text));
+    static_cast<void>(client.try_exec("select pg_sleep(0.005), $1", {"S3CRET"}));
+    static_cast<void>(client.try_prepare("q", "select pg_sleep(0.005), 'S3CRET', $1::text"));
+    static_cast<void>(client.try_exec_prepared("q", {"S3CRET"}));
+    wait_until("the lines are written", [&] { return lines_of(path) >= 5; });
+    Pg console = fixture.proxy.console();
+    for (const char* table :
+         {"CLIENTS",
+          "SERVERS",
+          "POOLS",
+          "PINS",
+          "PIN_COUNTS",
+          "QUERIES",
+          "SLOW",
+          "ERRORS",
+          "WAITS",
+          "TRANSACTIONS",
+          "PROBLEMS",
+          "SETTINGS",
+          "CATALOG"}) {
+        const auto text = shown(console, std::string("SHOW ") + table);
+        CAPTURE(text);
+        CHECK(text.find("S3CRET") == std::string::npos);
+        CHECK(text.find("s3cret") == std::string::npos);
+    }
+    for (const auto& text : {contents(path), fixture.proxy.log()}) {
+        CHECK(text.find("S3CRET") == std::string::npos);
+        CHECK(text.find("s3cret") == std::string::npos);
+    }
+}
+
+TEST_CASE("log_parameters: the values of slow statements, and only then" * ours_only()) {
+    const TempDir directory{"seeing"};
+    const std::string path = (directory / "slow.json").string();
+    const Fixture fixture{
+        2, {{"slow_logfile", path}, {"log_min_duration", "1ms"}, {"log_parameters", true}}};
+    Pg client = fixture.connect();
+    client.exec("select pg_sleep(0.01), 'visible'");
+    client.prepare("p", "select pg_sleep(0.01), $1::text");
+    client.exec_prepared("p", {"it's"});
+    wait_until("the lines are written", [&] {
+        return contents(path).find("$1 = 'it''s'") != std::string::npos;
+    });
+    CHECK(contents(path).find("'visible'") != std::string::npos);
+}
