@@ -22,10 +22,6 @@ DISABLED = {
     "search-path-spelling": Disabled(
         "search_path of a startup packet is written anew: 's2, public' for 's2,public'",
         text="search_path=s2,public"),
-    "set-refused": Disabled(
-        "a SET or RESET that PostgreSQL refuses (55P02, 42501) makes another client's next request "
-        "fail", text="server_version|max_connections|lc_messages|session_replication_role|"
-        "no_such_setting"),
     "odd-application-name": Disabled(
         "settings are sent to a server that still has the client_encoding of the client before: "
         "bytes above 127 arrive as others", kinds="connect", text=r"[^\x00-\x7f]"),
@@ -33,12 +29,6 @@ DISABLED = {
         "with standard_conforming_strings = off, RESET ALL and DISCARD ALL are not understood: "
         "startup parameters are lost",
         text=r"andard_conforming_strings\W+(to\W+)?off"),
-    "time-zone-local": Disabled(
-        "SET TIME ZONE LOCAL goes to the server's value, not to that of the client's startup packet",
-        text="time zone local"),
-    "reset-in-block": Disabled(
-        "inside of a transaction, RESET x, SET x TO DEFAULT and RESET ALL go to the server's value "
-        "instead of the startup packet's", where="block", text=r"\breset\b|\bdefault\b"),
     "blocks-in-a-string": Disabled(
         "after a string of BEGIN, SET, COMMIT and more, RESET ALL goes to the server's values "
         "instead of the startup packet's",
@@ -53,19 +43,6 @@ DISABLED = {
     "placeholder-lost": Disabled(
         "NULL (for SHOW: 42704) instead of '' for a custom setting that the client itself has "
         "RESET, on another server", kinds="custom_show", text="show"),
-    "trigger": Disabled("what a trigger does behind an INSERT is not seen yet", kinds="trigger"),
-    "view": Disabled("functions that a view calls are not seen yet", kinds="view_sets"),
-    "domain": Disabled("what a domain's check does is not seen yet", kinds="domain_sets"),
-    "protocol-statements": Disabled(
-        "pg_prepared_statements shows pgweir's names, and those of others",
-        kinds="probe_protocol_statements"),
-    "abort-reset": Disabled(
-        "RESET ALL in one string with ABORT resets to the server's value of a startup parameter",
-        kinds="driver_reset", text="^ABORT; RESET ALL"),
-    "long-reset": Disabled(
-        "after the reset string of SET SESSION AUTHORIZATION DEFAULT to DISCARD SEQUENCES, "
-        "default_transaction_isolation of the startup packet does not hold for the next statement",
-        kinds="driver_reset", text="^SET SESSION AUTHORIZATION"),
 }
 
 

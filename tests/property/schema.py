@@ -118,7 +118,7 @@ create function on_insert() returns trigger language plpgsql as
             when 'tenant' then perform set_config('app.tenant', 't2', false);
             when 'local' then perform set_config('app.tenant', 't3', true);
             when 'work_mem' then set work_mem = '9MB';
-            when 'lock' then perform pg_advisory_lock(99, 1);
+            when 'lock' then perform pg_advisory_lock(99, substr(tg_table_name, 11)::int);
             when 'listen' then listen by_trigger;
             when 'notify' then notify ch1, 'by trigger';
             else null;

@@ -1,8 +1,9 @@
 """./dev suites regress: PostgreSQL 15's own regression suite through pgweir in transaction mode.
 
 First on PostgreSQL itself, for the baseline; then through a pgweir, each round on a new cluster. Fails
-unless pgweir passes whatever passes direct, less what regress_exceptions.txt explains. Results, diffs,
-logs and the pins by reason are kept in build/suites/regress."""
+unless pgweir passes whatever passes direct, less what regress_exceptions.txt explains, and where a
+client kept its server without state in PostgreSQL, less what regress_pins.txt explains. Results, diffs,
+logs, the pins by reason and the transactions by test are kept in build/suites/regress."""
 
 import argparse
 import os
@@ -23,6 +24,7 @@ CACHE = ROOT / "build/suites"
 KEPT = CACHE / "regress"
 MOST_ADOPTED = 8
 EXCEPTIONS = pathlib.Path(__file__).parent / "regress_exceptions.txt"
+DOUBTS = pathlib.Path(__file__).parent / "regress_pins.txt"
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -55,6 +57,11 @@ class Findings:
 
     def differing(self, round_: Outcome) -> list[str]:
         return sorted(test for test in round_.failed if test in self.direct.passed)
+
+    def unexplained_pins(self) -> dict[str, str]:
+        explained = read_exceptions(DOUBTS)
+        return {name: detail for _, pins in self.rounds for name, detail in pins.in_doubt().items()
+                if name not in explained and name.partition("/")[2] not in explained}
 
 
 class Regress:
@@ -171,7 +178,10 @@ def table(findings: Findings, total: int, exceptions: dict[str, str]) -> str:
     adopted = f"expected from itself: {' '.join(findings.adopted)}" if findings.adopted else ""
     lines = ["", row("direct", findings.direct, adopted)]
     for number, (outcome, pins) in enumerate(findings.rounds, 1):
-        lines.append(row(f"pgweir {number}", outcome, f"{pins.total} pins, {pins.lifted} lifted"))
+        lines.append(row(f"pgweir {number}", outcome,
+                         f"{pins.share_of_all():.0%} of {pins.transactions.total()} transactions on a "
+                         f"server that was not kept; {pins.total} pins, {pins.lifted} lifted; catalog "
+                         f"read {pins.catalog_reads} times"))
         if outcome.routes:
             lines.append(outcome.routes)
     seen = sorted({test for outcome, _ in findings.rounds for test in findings.differing(outcome)})
@@ -180,9 +190,15 @@ def table(findings: Findings, total: int, exceptions: dict[str, str]) -> str:
         lines.append(f"  {test}: failed in {times} of {len(findings.rounds)}"
                      + (f"; explained: {exceptions[test]}" if test in exceptions else ""))
     if findings.rounds:
+        pins = findings.rounds[0][1]
         lines.append("pins by reason, round 1: " + (", ".join(
             f"{reason} {count}"
-            for reason, count in findings.rounds[0][1].by_reason.most_common()) or "none"))
+            for reason, count in pins.by_reason.most_common()) or "none"))
+        lines.append("share of transactions on a server that was not kept, by test, where it is not all: "
+                     + " ".join(f"{test} {pins.share(test):.0%}" for test in sorted(pins.pinned)
+                                if pins.pinned[test]))
+    for name, detail in findings.unexplained_pins().items():
+        lines.append(f"PIN WITHOUT STATE: {name}" + (f" ({detail})" if detail else ""))
     if len({frozenset(outcome.failed) for outcome, _ in findings.rounds}) > 1:
         lines.append("the rounds do not agree")
     for test in sorted(set(exceptions) - set(seen)):
@@ -195,6 +211,7 @@ def table(findings: Findings, total: int, exceptions: dict[str, str]) -> str:
 
 def good(findings: Findings, exceptions: dict[str, str]) -> bool:
     return (not findings.problems and not findings.direct.failed
+            and not findings.unexplained_pins()
             and not any(set(findings.differing(outcome)) - set(exceptions)
                         for outcome, _ in findings.rounds))
 
