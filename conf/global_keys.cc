@@ -140,6 +140,13 @@ Keys pooling() {
             "Tells a client by a NOTICE that it keeps its server from now on, and why: never, the "
             "first time or always."
         ),
+        key<&S::strict_custom_settings>(
+            "strict_custom_settings",
+            "A custom setting (app.tenant) that a client has not used is NULL for it, as in a "
+            "fresh "
+            "session, and never '': a server on which others have used the name is closed instead "
+            "of being lent."
+        ),
         key<&S::listen_lost>(
             "listen_lost",
             "What becomes of clients that LISTEN when the connection that listens for them is "

@@ -185,6 +185,7 @@ struct Settings {
     int max_user_client_connections = 0;  // clients per user; 0 = unlimited
     int max_pinned = 0;                   // pinned clients of a pool; 0 = unlimited
     PinNotice pin_notice = PinNotice::off;
+    bool strict_custom_settings = false;
     ListenLost listen_lost = ListenLost::close;
     LendPolicy lend_policy = LendPolicy::lifo;
     bool server_round_robin = false;                     // lend_policy lifo means round_robin

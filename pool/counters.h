@@ -29,6 +29,7 @@ struct alignas(64) PoolCounters {
     Counter server_assignments;
     Counter transactions;
     Counter pinned_transactions;  // those of clients that were pinned at their end
+    Counter foreign_settings;     // sessions that came to a server with custom names of others
     Counter queries;
     Counter bytes_received;  // from clients
     Counter bytes_sent;      // to clients

@@ -71,6 +71,8 @@ std::string_view text(CloseReason reason) {
             return "evicted";
         case CloseReason::role_changed:
             return "its host is not the primary any more";
+        case CloseReason::foreign_settings:
+            return "custom settings of other clients";
     }
     return "";
 }

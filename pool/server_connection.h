@@ -51,7 +51,8 @@ enum class CloseReason : std::uint8_t {
     used_once,
     room_for_other_pool,
     role_changed,
-    last = role_changed,
+    foreign_settings,  // strict_custom_settings
+    last = foreign_settings,
 };
 
 std::string_view text(CloseReason reason);
@@ -133,6 +134,19 @@ public:
     // The same of notifications, which may still be on their way to those that listen.
     static constexpr std::uint64_t several_notify = ~std::uint64_t{0};
     std::uint64_t notify_user = 0;
+
+    // How the query that reads the catalog is sent: see proxy/session_catalog.cc. Planning it takes
+    // PostgreSQL many times as long as running it, so a server that reads often has it prepared.
+    struct CatalogQuery {
+        std::uint8_t sent_as_text = 0;
+        bool prepared = false;
+        bool refused = false;  // it cannot be prepared, or was lost
+
+        // DEALLOCATE ALL, DISCARD ALL.
+        void names_dropped() { prepared = false; }
+    };
+
+    CatalogQuery catalog_query;
 
     // What its holder wants to remember of the transaction under way; cleared before it is given
     // back. Here, so that its room is that of a server, and not of each idle client.

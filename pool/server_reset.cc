@@ -115,6 +115,7 @@ private:
         if (tag == "DISCARD ALL" || tag == "DEALLOCATE ALL") {
             server_.prepared.keep_only({});
             server_.named.clear();
+            server_.catalog_query.names_dropped();
         }
         if (tag == "DISCARD ALL" || tag == "DISCARD SEQUENCES") server_.sequence_user = 0;
         if (tag == "DISCARD ALL") forget_settings();

@@ -105,6 +105,19 @@ std::string quoted_parameter(std::string_view name) {
     }
 }
 
+// The list as PostgreSQL shows it after SET; but for names that are reserved words.
+std::string as_set_writes(const std::vector<std::string>& names) {
+    std::string out;
+    for (const auto& name : names) {
+        if (!out.empty()) out += ", ";
+        const bool plain =
+            !name.empty() && (name[0] < '0' || name[0] > '9') &&
+            name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string::npos;
+        out += plain ? name : quote_identifier(name);
+    }
+    return out;
+}
+
 }  // namespace
 
 std::string set_statement(std::string_view name, std::string_view value) {
@@ -112,9 +125,9 @@ std::string set_statement(std::string_view name, std::string_view value) {
     if (!is_identifier_list(name)) return out + quote_literal(value);
     bool valid = false;
     const auto names = split_identifiers(value, valid);
-    if (!valid || names.empty()) {
-        // SET would take it for one name; set_config takes the text as the start-up packet does,
-        // and refuses what is no list.
+    if (!valid || names.empty() || as_set_writes(names) != value) {
+        // SET would take it for one name, or write it in another way; set_config takes the text as
+        // the start-up packet does, and refuses what is no list.
         return "SELECT pg_catalog.set_config(" + quote_literal(name) + ", " + quote_literal(value) +
                ", false)";
     }

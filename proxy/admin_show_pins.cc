@@ -107,6 +107,7 @@ Columns lending_columns() {
         {"repeats", int8},
         {"xact_count", int8},
         {"pinned_xact_count", int8},
+        {"foreign_settings", int8},
     };
 }
 
@@ -121,11 +122,12 @@ std::vector<Row> show_lending(const ShowContext& context) {
             pinned += each.pinned();
             repeats += each.repeats();
         }
-        std::uint64_t lent = 0, transactions = 0, pinned_transactions = 0;
+        std::uint64_t lent = 0, transactions = 0, pinned_transactions = 0, foreign_settings = 0;
         for (const auto& counters : pool.counters()) {
             lent += counters.server_assignments.value();
             transactions += counters.transactions.value();
             pinned_transactions += counters.pinned_transactions.value();
+            foreign_settings += counters.foreign_settings.value();
         }
         rows.push_back({
             name.database,
@@ -137,6 +139,7 @@ std::vector<Row> show_lending(const ShowContext& context) {
             as_number(repeats),
             as_number(transactions),
             as_number(pinned_transactions),
+            as_number(foreign_settings),
         });
     }
     return rows;

@@ -30,6 +30,9 @@ inline constexpr std::string_view catalog_query_settings =
     "SET LOCAL join_collapse_limit = 8; SET LOCAL from_collapse_limit = 8; "
     "SET LOCAL work_mem = '16MB'; ";
 
+// What it is called where it is prepared.
+inline constexpr std::string_view catalog_query_name = "weir_catalog";
+
 class CatalogState {
 public:
     struct Snapshot {

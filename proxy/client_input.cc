@@ -161,7 +161,7 @@ std::size_t ClientSession::take_group(const Group& group) {
         // Nobody stands in the queue for a server that he may not keep.
         const bool in_vain = pins && server_ == nullptr && !waiting_ && pool_->pins_full();
         if (in_vain) return refuse_pin(group, needs);
-        waiter_.preferred_server = needs.reads_sequences ? sequence_server_ : 0;
+        waiter_.preferred_server = may_ask_for_sequences(needs) ? sequence_server_ : 0;
         if (!acquire()) return 0;
     }
     if (prelude_error_ && goes_on_primary()) return 0;

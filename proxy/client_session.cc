@@ -288,6 +288,7 @@ void ClientSession::finish(std::string_view reason) {
             std::chrono::duration_cast<std::chrono::seconds>(age).count()
         );
     }
+    log_transactions(*this, transactions_, pinned_transactions_);
     flush_passed();
     meter_settled();
     let_server_go();

@@ -150,12 +150,13 @@ private:
     struct Resets {
         std::vector<std::string> names;
         std::vector<std::string> set_again;  // behind RESET ALL
+        std::vector<std::string> local;      // SET LOCAL x TO DEFAULT, in the block under way
         bool all = false;                    // RESET ALL
         bool identity = false;               // DISCARD ALL: role and session_authorization, too
         bool answered = false;  // PostgreSQL has done it, and nothing was rolled back since
         bool restored = false;  // what the client started with was brought back in the block
 
-        bool none() const { return names.empty() && !all; }
+        bool none() const { return names.empty() && local.empty() && !all; }
     };
 
     // What a group may change in the session. Most change nothing.
@@ -163,7 +164,7 @@ private:
         // What happens to settings, in order. A name that is not `asked` for is one that
         // PostgreSQL reports.
         struct Setting {
-            enum class What : std::uint8_t { set, reset, reset_all, discard_all };
+            enum class What : std::uint8_t { set, reset, reset_local, reset_all, discard_all };
 
             What what = What::set;
             std::string name;
@@ -240,6 +241,7 @@ private:
         pool::TimePoint at{};
         std::vector<router::CatalogRow> rows;
         std::size_t bytes = 0;
+        bool prepared = false;  // by catalog_query_name
         bool refused = false;
         bool too_large = false;
     };
@@ -500,6 +502,7 @@ private:
     [[gnu::hot]] void send_settings();
     void send_injected(std::string_view sql, std::uint32_t mark);
     [[gnu::cold]] void send_own_sync();
+    [[gnu::cold]] bool refuses_foreign_settings(const Plan& plan);
     [[gnu::cold]] void send_failed_transaction();
     [[gnu::cold]] void send_failing_parse(std::string_view text, std::uint32_t tag);
     [[gnu::hot]] void send_group(const Group& group);
@@ -716,13 +719,27 @@ private:
     [[gnu::cold]] PinSet resolved(const router::Statement& statement);
     [[gnu::cold]] void resolve();
     [[gnu::cold]] void resolve_for_leaving();
+    [[gnu::cold]] void forget_unread();
     [[gnu::cold]] void pin_reached(PinSet pins, const router::Statement& statement);
     [[gnu::cold]] void note_unresolved(const Changes& changes);
-    [[gnu::cold]] void send_catalog_query();
+    [[gnu::cold]] void send_catalog_query(bool undisturbed);
     [[gnu::cold]] void take_catalog_row(const protocol::MessageView& message);
     [[gnu::cold]] void settle_catalog();
 
     // --- session_sequences.cc ---
+    // By its text, or by what it reaches (a default that is currval()).
+    static bool asks_for_sequences(const Plan& plan) {
+        const bool reached = plan.may_read_sequences && plan.pins == 0 && !plan.has_unresolved();
+        return plan.reads_sequences || reached;
+    }
+
+    // Or this is not known yet, and others do.
+    bool may_ask_for_sequences(const Plan& plan) const {
+        if (asks_for_sequences(plan)) return true;
+        return plan.has_unresolved() &&
+               start_.entry->sequence_state_read.load(std::memory_order_relaxed);
+    }
+
     [[gnu::hot]] void guard_sequences(const Plan& plan);
     [[gnu::cold]] void settle_sequences(const Plan& plan);
     [[gnu::cold]] bool is_held_for_sequences();
@@ -840,6 +857,7 @@ private:
     std::uint64_t reply_left_ = 0;   // of a reply that is passed on in pieces
     pool::TimePoint request_at_{};
     pool::TimePoint idle_since_{};
+    std::uint64_t transactions_ = 0;  // that have ended; for the log
     // Why what was asked first failed.
     std::unique_ptr<protocol::Error> prelude_error_;
     std::string deferred_begin_;  // its text, while BEGIN has not been sent
@@ -884,6 +902,7 @@ private:
     std::string pin_detail_;
     router::StatementKind pin_statement_ = router::StatementKind::unknown;
     pool::TimePoint pinned_at_{};
+    std::uint64_t pinned_transactions_ = 0;     // of transactions_, those that ended while pinned
     std::unique_ptr<protocol::Error> refusal_;  // see refused_parse, guard_statement
     std::string unknown_name_;
     std::unique_ptr<protocol::ClientStatements> statements_;

@@ -463,11 +463,15 @@ void ClientSession::plan_setting(const router::SettingChange& change, Plan& plan
     const auto* const parameter = parameters_->find(change.name);
     // A custom setting leaves its name behind even if its value ends with the transaction.
     const bool leaves_name = protocol::is_custom_parameter(change.name) && parameter == nullptr;
+    const bool to_default = change.action == router::SettingChange::Action::to_default;
+    if (change.is_local && to_default && startup_parameters_->find(change.name) != nullptr) {
+        plan.change().settings.push_back({What::reset_local, change.name});
+    }
     if (change.is_local && !leaves_name) return;
     auto& settings = plan.change().settings;
     // It takes the role with it.
     if (change.name == "session_authorization") settings.push_back({What::set, "role"});
-    if (change.action == router::SettingChange::Action::to_default && !change.is_local) {
+    if (to_default && !change.is_local) {
         settings.push_back({What::reset, change.name});
         return;
     }

@@ -6,6 +6,7 @@
 #include "proxy/client_session.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace weir::proxy {
 
@@ -30,6 +31,7 @@ bool ClientSession::send_prelude(const Plan& plan) {
         if (!server_is_alive()) return false;
         if (check_server()) return false;
         if (plan.has_unresolved()) return read_catalog_first();
+        if (!server_->fits(parameters_) && refuses_foreign_settings(plan)) return false;
         lease_fresh_ = false;
         send_settings();
     } else if (quiet) {
@@ -102,6 +104,27 @@ bool ClientSession::check_server() {
     worker_.to_server().begin(frontend::query).c_string(query == ";" ? "" : query).end();
     server_->expected.sent({Request::query, Reply::swallow, 0});
     write_to_server();
+    return true;
+}
+
+// Custom settings of which others have used the names, and neither this client nor its request: it
+// would read '' there where a fresh session says NULL. True if another server is tried.
+bool ClientSession::refuses_foreign_settings(const Plan& plan) {
+    auto own = parameters_;
+    if (!protocol::has_foreign_custom(*server_->parameters, *own)) return false;
+    if (plan.changes != nullptr) {
+        for (const auto& setting : plan.changes->settings) {
+            if (setting.name.empty() || own->find(setting.name) != nullptr) continue;
+            own = protocol::ParameterSet::with(own, {setting.name, "", false, true});
+        }
+        if (!protocol::has_foreign_custom(*server_->parameters, *own)) return false;
+    }
+    counters_.foreign_settings.add(1);
+    if (!limits_->strict_custom_settings || session_mode()) return false;
+    auto& server = *std::exchange(server_, nullptr);
+    pool_->retire(server, pool::CloseReason::foreign_settings, false);
+    // One turn later another one is lent, or opened.
+    worker_.loop().resume_later(client_.key());
     return true;
 }
 

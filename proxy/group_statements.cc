@@ -367,6 +367,7 @@ void ClientSession::all_names_dropped() {
     });
     server_->prepared.keep_only(owed);
     server_->named.clear();
+    server_->catalog_query.names_dropped();
     if (session_mode() || !statements_) return;
     name_changes_.erase(
         name_changes_.begin(), name_changes_.begin() + static_cast<std::ptrdiff_t>(names_settled_)

@@ -114,6 +114,23 @@ void log_catalog(const ClientSession& session, std::string_view what) {
     spdlog::warn("{} the catalog of its database {}", session_prefix(session), what);
 }
 
+void log_catalog_read(const ClientSession& session, std::size_t bytes, pool::Duration took) {
+    if (!spdlog::should_log(spdlog::level::debug)) return;
+    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(took).count();
+    spdlog::debug("{} has read the catalog (bytes={} ms={})", session_prefix(session), bytes, ms);
+}
+
+void log_transactions(const ClientSession& session, std::uint64_t all, std::uint64_t pinned) {
+    if (!spdlog::should_log(spdlog::level::debug)) return;
+    spdlog::debug(
+        "{} has ended (transactions={} pinned={} application={})",
+        session_prefix(session),
+        all,
+        pinned,
+        printable(session.view().application_name)
+    );
+}
+
 void log_server_violation(const ClientSession& session, std::string_view what) {
     spdlog::error("{} server sent {}", session_prefix(session), what);
 }

@@ -2,8 +2,12 @@
 // chose (names, values) is printed so that it cannot end a line or move a cursor.
 #pragma once
 
+#include "pool/io/timer_queue.h"
+
 #include <spdlog/spdlog.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <string>
 #include <string_view>
@@ -35,6 +39,9 @@ void log_failure(std::exception_ptr failure);
 void log_pin(const ClientSession& session, std::string_view reason, std::string_view detail);
 void log_unpin(const ClientSession& session, std::string_view why);
 void log_catalog(const ClientSession& session, std::string_view what);
+void log_catalog_read(const ClientSession& session, std::size_t bytes, pool::Duration took);
+// At the session's end: its transactions, and those on a server that it kept.
+void log_transactions(const ClientSession& session, std::uint64_t all, std::uint64_t pinned);
 void log_server_violation(const ClientSession& session, std::string_view what);
 
 }  // namespace weir::proxy

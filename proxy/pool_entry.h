@@ -28,6 +28,7 @@ struct SessionLimits {
     pool::Duration server_check_delay{};
     std::string server_reset_query;
     bool server_reset_query_always = false;
+    bool strict_custom_settings = false;
     // Zero = off.
     pool::Duration query_timeout{};
     pool::Duration query_wait_timeout{};

@@ -73,6 +73,7 @@ SessionLimits session_limits(
     limits.client_idle_timeout = conf::effective_client_idle_timeout(settings, user);
     limits.pin_idle_timeout = settings.pin_idle_timeout;
     limits.pin_notice = settings.pin_notice;
+    limits.strict_custom_settings = settings.strict_custom_settings;
     limits.client_login_timeout = settings.client_login_timeout;
     limits.log_disconnections = settings.log_disconnections;
     limits.log_pooler_errors = settings.log_pooler_errors;

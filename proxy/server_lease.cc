@@ -122,8 +122,9 @@ void ClientSession::let_server_go() {
     if (session_mode() || limits_->server_reset_query_always) {
         work.query = limits_->server_reset_query;
     }
-    // Whatever the setting says, what pins must not stay.
-    if (pins_ != 0 || server_listens()) work.query = "DISCARD ALL";
+    // Whatever the setting says, what pins must not stay. What was set in a transaction that has
+    // not ended may be what PostgreSQL refuses to set: then RESET of it would fail the next client.
+    if (pins_ != 0 || server_listens() || !touched_.empty()) work.query = "DISCARD ALL";
     // What runs to its end now reaches what the catalog says then.
     if (!std::exchange(server.ran, {}).empty() && !nothing_runs) {
         work.is_doubtful = [catalog = start_.entry->catalog, epoch = ran_epoch_] {

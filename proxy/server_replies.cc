@@ -287,6 +287,7 @@ void ClientSession::on_error(
         pin_by_text_ = false;
         // Nothing of it has run.
         if (server_->status == TransactionStatus::idle) unit_committed_ = false;
+        forget_unread();
         pins_ = 0;
         pin_lifted("an error in its text");
     }
@@ -422,7 +423,11 @@ void ClientSession::request_ended(bool in_transaction) {
         return;
     }
     counters_.transactions.add(1);
-    if (pin_ != router::PinReason::none) counters_.pinned_transactions.add(1);
+    ++transactions_;
+    if (pin_ != router::PinReason::none) {
+        counters_.pinned_transactions.add(1);
+        ++pinned_transactions_;
+    }
     const auto transaction_time =
         microseconds(now - (was_in_transaction ? transaction_at_ : request_at_));
     counters_.transaction_time.add(transaction_time);

@@ -21,6 +21,8 @@ namespace {
 constexpr std::size_t catalog_bytes_limit = 64U << 20U;
 // Statements of one transaction that are looked at when it has ended.
 constexpr std::size_t unresolved_limit = 100;
+// A server that has read the catalog so often is given its query to keep: see send_catalog_query().
+constexpr std::uint8_t catalog_reads_as_text = 3;
 constexpr std::size_t ran_limit = 100;
 // A name that a catalog of this age does not know is none: it is not read again for that.
 constexpr auto fresh_catalog = std::chrono::seconds(1);
@@ -75,10 +77,16 @@ SessionEffects reached(const router::Statement& statement, const router::Catalog
         merge_if(effects, writes ? catalog.relation(name) : catalog.reading(name));
     }
     if (statement.defines) effects.merge(catalog.on_ddl());
-    // A text whose names were not read, t.f for f(t): any of those with an effect may be meant.
+    // A text whose names were not read: any of those with an effect may be meant.
     const bool any_relation = catalog.has_relation_effects() && !statement.knows_relations;
-    const bool any_attribute = catalog.has_attribute_effects() && !statement.relations.empty();
+    const bool any_attribute =
+        catalog.has_attribute_effects() && !statement.reads.known && !statement.relations.empty();
     if (any_relation || any_attribute) effects.pin(PinReason::unknown_function);
+    // t.f for f(t).
+    if (catalog.has_attribute_effects()) {
+        for (const auto hash : statement.reads.attributes)
+            merge_if(effects, catalog.attribute(hash));
+    }
     return effects;
 }
 
@@ -238,7 +246,7 @@ bool ClientSession::reads_catalog() {
         });
     }
     if (read) {
-        send_catalog_query();
+        send_catalog_query(false);
         return true;
     }
     resolve();
@@ -270,6 +278,15 @@ void ClientSession::resolve_for_leaving() {
         pins_ |= known ? resolved(*statement) : pin_bit(PinReason::unknown_function);
 }
 
+// The text that could not be read has not run.
+void ClientSession::forget_unread() {
+    const auto unread = [](const auto& statement) {
+        return !static_cast<const router::Statement*>(statement.get())->parsed;
+    };
+    std::erase_if(unresolved_, unread);
+    std::erase_if(server_->ran, unread);
+}
+
 void ClientSession::pin_reached(PinSet pins, const router::Statement& statement) {
     if (!keeps_server()) pool_->start_pin();
     Plan plan;
@@ -294,12 +311,25 @@ void ClientSession::note_unresolved(const Changes& changes) {
 
 // --- reading it ---
 
-void ClientSession::send_catalog_query() {
+// `undisturbed`: nothing has run on this server of which it is not known what it did. Elsewhere the
+// name of the prepared query might stand for something else by now.
+void ClientSession::send_catalog_query(bool undisturbed) {
     reading_catalog_ = std::make_unique<CatalogReading>();
     reading_catalog_->epoch = catalog_state_.epoch();
     reading_catalog_->at = worker_.loop().now();
     std::string text(catalog_query_settings);
-    text += router::catalog_query();
+    auto& how = server_->catalog_query;
+    if (!undisturbed || how.refused || how.sent_as_text < catalog_reads_as_text) {
+        text += router::catalog_query();
+        if (how.sent_as_text < catalog_reads_as_text) ++how.sent_as_text;
+    } else {
+        if (!std::exchange(how.prepared, true)) {
+            text.append("PREPARE ").append(catalog_query_name).append(" AS ");
+            text.append(router::catalog_query()).append("; ");
+        }
+        text.append("EXECUTE ").append(catalog_query_name);
+        reading_catalog_->prepared = true;
+    }
     worker_.to_server().begin(frontend::query).c_string(text).end();
     server_->expected.sent({protocol::Request::query, protocol::Reply::swallow, catalog_rows});
     server_->unnamed_owner = 0;
@@ -308,7 +338,8 @@ void ClientSession::send_catalog_query() {
 
 // What a request does is known before it runs. In a block it is looked up when that has ended.
 bool ClientSession::read_catalog_first() {
-    send_catalog_query();
+    constexpr PinSet known_state = askable_pins & ~pin_bit(PinReason::sql_prepare);
+    send_catalog_query((pins_ & ~known_state) == 0);
     prelude_pending_ = true;
     return false;
 }
@@ -343,6 +374,10 @@ void ClientSession::settle_catalog() {
     if (reading == nullptr) return;
     // The next look takes it.
     catalog_.epoch = 0;
+    if (reading->refused && reading->prepared) {
+        server_->catalog_query.refused = true;
+        return;
+    }
     if (reading->refused) {
         // Others try for themselves.
         failed_epoch_ = reading->epoch;
@@ -350,6 +385,7 @@ void ClientSession::settle_catalog() {
         return;
     }
     CatalogState::Snapshot snapshot{reading->epoch, nullptr, reading->at, 0};
+    log_catalog_read(*this, reading->bytes, worker_.loop().now() - reading->at);
     if (reading->too_large) {
         log_catalog(*this, "is too large to be read");
     } else {

@@ -8,6 +8,7 @@
 #include "proxy/client_session.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace weir::proxy {
@@ -194,12 +195,23 @@ std::string_view in_scope(std::string_view scope, std::string_view name) {
     return value.substr(0, value.find('\0'));
 }
 
-// Names in a text of this scope mean the same, or are not there, in both.
+// What says which tables a text means, and whether it may be prepared, in the order in which it is
+// set: another session user has no role yet.
+constexpr std::array<const char*, 4> looked_up_by{
+    "session_authorization", "search_path", "row_security", "role"};
+
 bool same_names(std::string_view a, std::string_view b) {
-    for (const char* setting : {"search_path", "role", "session_authorization"}) {
-        if (in_scope(a, setting) != in_scope(b, setting)) return false;
-    }
-    return true;
+    const auto same = [&](const char* setting) {
+        return in_scope(a, setting) == in_scope(b, setting);
+    };
+    return std::all_of(looked_up_by.begin(), looked_up_by.end(), same);
+}
+
+// Until what is brought has ended; nothing as a value is the default. SET LOCAL would warn the
+// client.
+std::string set_for_transaction(std::string_view name, std::string_view value) {
+    return "SELECT pg_catalog.set_config(" + protocol::quote_literal(name) + ", " +
+           (value.empty() ? "NULL" : protocol::quote_literal(value)) + ", true)";
 }
 
 }  // namespace
@@ -209,16 +221,40 @@ void ClientSession::show_own_names() {
     if (statements_ && statements_->size() > shown_limit) return;
     close_prepared_over(0);
     drop_others_names();
+    if (std::exchange(server_->catalog_query.prepared, false)) {
+        send_injected("DEALLOCATE " + std::string(catalog_query_name), 0);
+    }
     if (!statements_) return;
-    // What was prepared under another search_path may not be to be had under this one: it is left
-    // out, and does not fail the request.
+    // What was prepared under another role or search_path may not be to be had under this one.
     std::vector<std::string> names;
+    std::vector<std::pair<std::string, StatementRef>> of_other_scopes;
     const auto scope = statement_scope();
     statements_->for_each([&](const std::string& name, const StatementRef& statement) {
-        if (same_names(statement->scope, scope)) names.push_back(name);
+        if (same_names(statement->scope, scope)) {
+            names.push_back(name);
+        } else {
+            of_other_scopes.emplace_back(name, statement);
+        }
     });
     for (const auto& name : names)
         bring_name(name);
+    // In a block it has to be put back, to what is not known if the block has changed it: then they
+    // are left out.
+    const bool in_block = server_->status != TransactionStatus::idle || group_open_;
+    if (in_block && scope_mark_ != 0) return;
+    const auto look_up_under = [&](std::string_view other) {
+        for (const char* setting : looked_up_by)
+            send_injected(set_for_transaction(setting, in_scope(other, setting)), 0);
+    };
+    bool changed = false;
+    for (const auto& [name, statement] : of_other_scopes) {
+        const auto* there = server_->named.find(name);
+        if (there != nullptr && *there == statement) continue;
+        look_up_under(statement->scope);
+        bring_name(name);
+        changed = true;
+    }
+    if (changed) look_up_under(scope);
 }
 
 // Others go first, whosever they are.

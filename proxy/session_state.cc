@@ -5,6 +5,8 @@
 #include "proxy/client_session.h"
 #include "proxy/log.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -113,6 +115,7 @@ void ClientSession::note_setting(const Changes::Setting& setting, bool behind_en
         return;
     }
     resets_.restored = resets_.answered = false;
+    if (setting.what == What::reset_local) return add_name(resets_.local, name);
     if (setting.what == What::reset) {
         remove(touched_, name);
         remove(touched_at_end_, name);
@@ -338,6 +341,8 @@ void ClientSession::settle_reset(const std::string& name, const Resets& resets) 
 // What the client started with, if a RESET of this name has been answered.
 const Parameter* ClientSession::reset_to(std::string_view name) const {
     if (resets_.none() || !resets_.answered) return nullptr;
+    const bool in_block = server_->status == TransactionStatus::in_transaction;
+    if (in_block && contains_name(resets_.local, name)) return startup_parameters_->find(name);
     const bool all = resets_.all && (resets_.identity || !is_identity(name)) &&
                      !contains_name(resets_.set_again, name);
     if (!all && !contains_name(resets_.names, name)) return nullptr;
@@ -348,8 +353,19 @@ const Parameter* ClientSession::reset_to(std::string_view name) const {
 void ClientSession::restore_startup() {
     resets_.restored = true;
     for (const auto& [name, value] : start_.settings) {
-        if (reset_to(name) != nullptr) send_injected(protocol::set_statement(name, value), 0);
+        if (reset_to(name) == nullptr) continue;
+        auto statement = protocol::set_statement(name, value);
+        if (contains_name(resets_.local, name)) {
+            statement = fmt::format(
+                "SELECT pg_catalog.set_config({}, {}, true)",
+                protocol::quote_literal(name),
+                protocol::quote_literal(value)
+            );
+        }
+        send_injected(statement, 0);
     }
+    // What is set behind it counts.
+    resets_.local.clear();
     if (worker_.to_server().empty()) return;
     send_own_sync();
     write_to_server();

@@ -29,7 +29,8 @@ constexpr std::array<Question, 5> questions{{
      "pg_catalog.pg_my_temp_schema())"},
     {PinReason::hold_cursor, "EXISTS (SELECT FROM pg_catalog.pg_cursors c WHERE c.is_holdable)"},
     {PinReason::sql_prepare,
-     "EXISTS (SELECT FROM pg_catalog.pg_prepared_statements s WHERE s.from_sql)"},
+     "EXISTS (SELECT FROM pg_catalog.pg_prepared_statements s WHERE s.from_sql AND s.name "
+     "OPERATOR(pg_catalog.<>) 'weir_catalog')"},  // catalog_query_name
     {PinReason::listen, "EXISTS (SELECT FROM pg_catalog.pg_listening_channels())"},
 }};
 

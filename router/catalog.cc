@@ -244,7 +244,7 @@ private:
         }
         for (const auto& [name, node] : attributes_)
             if (nodes_[node].effects.any())
-                catalog_->attributes_.emplace(name, std::move(nodes_[node].effects));
+                catalog_->attributes_[attribute_hash(name, false)].merge(nodes_[node].effects);
     }
 
     void take_relations() {
@@ -284,8 +284,8 @@ const SessionEffects* Catalog::function(std::string_view name) const {
     return found == functions_.end() ? nullptr : &found->second;
 }
 
-const SessionEffects* Catalog::attribute(std::string_view name) const {
-    const auto found = attributes_.find(name);
+const SessionEffects* Catalog::attribute(std::uint32_t hash) const {
+    const auto found = attributes_.find(hash);
     return found == attributes_.end() ? nullptr : &found->second;
 }
 

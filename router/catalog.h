@@ -9,6 +9,7 @@
 #include "router/session_effects.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -28,7 +29,8 @@ std::string_view catalog_query();
 // - Every name in Statement::functions counts with function(), and every one in `operators`: one
 //   that is not known is newer than the snapshot, and may do anything until it is known. Those in
 //   `possible_functions` count with function() if they are there. Those in `builtin_functions`
-//   count with function(), too, if has_overload_effects().
+//   count with function(), too, if has_overload_effects(). Those in ReadFacts::attributes count
+//   with attribute().
 // - Every name in Statement::relations counts with reading(), or, if the text may do more than
 //   read, with relation(), or truncating() if it `truncates`. One that is not there has no effect:
 //   most relations have none, and so their names are not kept. That is safe for names newer than
@@ -60,8 +62,9 @@ public:
     // A function of a user that has an effect is named like one of PostgreSQL's own.
     bool has_overload_effects() const { return overload_effects_; }
 
-    // A function that is called as t.name. Null if there is none with an effect.
-    const SessionEffects* attribute(std::string_view name) const;
+    // A function that is called as t.name; by attribute_hash(name, false). Null if there is none
+    // with an effect.
+    const SessionEffects* attribute(std::uint32_t hash) const;
 
     bool has_attribute_effects() const { return !attributes_.empty(); }
 
@@ -120,9 +123,9 @@ private:
     const RelationEffects* find_relation(std::string_view name) const;
 
     ByName<SessionEffects> functions_;
-    ByName<SessionEffects> attributes_;  // those with an effect
-    ByName<RelationEffects> relations_;  // those with an effect
-    Names other_functions_;              // types and the like
+    std::unordered_map<std::uint32_t, SessionEffects> attributes_;  // those with an effect
+    ByName<RelationEffects> relations_;                             // those with an effect
+    Names other_functions_;                                         // types and the like
     Names operators_;
     SessionEffects everywhere_;
     SessionEffects on_ddl_;

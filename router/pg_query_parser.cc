@@ -162,7 +162,9 @@ void read_do(Statement& statement, const weir_do& block) {
         if (body.effects.pins[i]) add_pin(statement, static_cast<PinReason>(i), "DO");
     for (const std::string& name : body.effects.touches)
         add_setting(statement, {.name = name, .value = {}, .by_function = true});
-    statement.possible_functions = body.calls;
+    statement.possible_functions.insert(
+        statement.possible_functions.end(), body.calls.begin(), body.calls.end()
+    );
     statement.relations.insert(statement.relations.end(), body.words.begin(), body.words.end());
     // The body is a literal.
     statement.literals_matter = true;
@@ -215,11 +217,15 @@ void read_definition(Statement& statement, std::string_view text) {
         statement.changes_catalog_effects = true;
 }
 
-// (1).pg_advisory_lock calls it.
+// (1).pg_advisory_lock calls it; (1).f may call f, or be a column.
 void add_field_calls(Statement& statement, const weir_tree& tree, bool& reads_only) {
     for (int i = 0; i < tree.use_count; ++i) {
         const weir_use& use = tree.uses[i];
-        if (use.kind != WEIR_USE_FIELD || find_function_effect(use.name) == nullptr) continue;
+        if (use.kind != WEIR_USE_FIELD) continue;
+        if (find_function_effect(use.name) == nullptr) {
+            statement.possible_functions.emplace_back(use.name);
+            continue;
+        }
         weir_call call{};
         call.name = use.name;
         call.count = 1;

@@ -14,6 +14,8 @@ class SequenceHabit {
 public:
     // Unknown so far: who asks does it at once.
     static constexpr std::chrono::milliseconds short_hold{20};
+    // The same, of a database and user that ask behind other texts.
+    static constexpr std::chrono::milliseconds middle_hold{200};
     // Others were asked for behind this text.
     static constexpr std::chrono::milliseconds long_hold{1000};
 
@@ -32,11 +34,13 @@ public:
         if (credit > 0) credit_.store(static_cast<std::uint8_t>(credit - 1));
     }
 
-    // How long its server is worth keeping after its transaction; 0 = not at all.
-    std::chrono::milliseconds hold() const {
+    // How long its server is worth keeping after its transaction; 0 = not at all. `others_ask`: it
+    // is known that somebody of this database and user does, behind whatever text.
+    std::chrono::milliseconds hold(bool others_ask) const {
         const auto credit = credit_.load(std::memory_order_relaxed);
         if (credit == 0) return std::chrono::milliseconds::zero();
-        return credit > unknown ? long_hold : short_hold;
+        if (credit > unknown) return long_hold;
+        return others_ask ? middle_hold : short_hold;
     }
 
 private:

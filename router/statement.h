@@ -202,8 +202,8 @@ struct Statement {
     std::vector<std::string> functions;
     std::vector<std::string> relations;
     std::vector<std::string> operators;  // in use and not PostgreSQL's own
-    // Names in a DO's body that may be functions (tables, types, words of the grammar, too): one
-    // that the catalog does not know counts for nothing.
+    // Names in a DO's body that may be functions (tables, types, words of the grammar, too), and
+    // those of (expression).name: one that the catalog does not know counts for nothing.
     std::vector<std::string> possible_functions;
     // PostgreSQL's own functions that are called without a schema: a user's of that name may be
     // meant. They view static memory.

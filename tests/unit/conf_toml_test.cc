@@ -162,6 +162,7 @@ TEST_CASE("load_toml: pins and lending") {
         max_pinned = 3
         pin_idle_timeout = "5m"
         pin_notice = "first"
+        strict_custom_settings = true
         listen_lost = "notice"
         lend_policy = "rotate"
 
@@ -174,6 +175,7 @@ TEST_CASE("load_toml: pins and lending") {
     CHECK(loaded.settings->max_pinned == 3);
     CHECK(loaded.settings->pin_idle_timeout == std::chrono::minutes(5));
     CHECK(loaded.settings->pin_notice == PinNotice::first);
+    CHECK(loaded.settings->strict_custom_settings);
     CHECK(loaded.settings->listen_lost == ListenLost::notice);
     CHECK(loaded.settings->lend_policy == LendPolicy::rotate);
     CHECK(loaded.settings->databases.at("app").max_pinned == 0);

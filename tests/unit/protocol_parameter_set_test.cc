@@ -189,8 +189,13 @@ TEST_CASE("set_statement: lists of identifiers one by one, other lists as one te
         "SET \"search_path\" TO '$user', 'public'"
     );
     CHECK(
-        set_statement("Search_Path", "A,\"B\" , \"c\"\"d\"") ==
+        set_statement("Search_Path", "a, \"B\", \"c\"\"d\"") ==
         "SET \"Search_Path\" TO 'a', 'B', 'c\"d'"
+    );
+    // What SET would write in another way keeps its words.
+    CHECK(
+        set_statement("search_path", "S2,public") ==
+        "SELECT pg_catalog.set_config('search_path', 'S2,public', false)"
     );
     CHECK(
         set_statement("search_path", "") == "SELECT pg_catalog.set_config('search_path', '', false)"

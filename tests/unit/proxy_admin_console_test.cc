@@ -245,10 +245,11 @@ TEST_CASE("console: what SHOW PIN_COUNTS and LENDING count, per pool") {
     entry.pool.counters(0).server_assignments.add(52);
     entry.pool.counters(0).transactions.add(63);
     entry.pool.counters(0).pinned_transactions.add(7);
+    entry.pool.counters(0).foreign_settings.add(8);
     CHECK(
         has(admin.ask("show lending"),
             cell("db") + cell("alice") + cell("round_robin") + cell("1") + cell("6") + cell("52") +
-                cell("0") + cell("63") + cell("7"))
+                cell("0") + cell("63") + cell("7") + cell("8"))
     );
     entry.pool.end_pin();
 }

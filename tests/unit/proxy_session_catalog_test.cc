@@ -77,6 +77,110 @@ TEST_CASE("Catalog: it is read before the first request, and then it is there fo
     script.play();
 }
 
+// Found by PostgreSQL's own tests: one such function, and every text that read a table kept its
+// server.
+TEST_CASE("Catalog: a function that is called like a column counts where its name is") {
+    auto script = without_catalog();
+    const auto rows = function_row("20001", "f", "begin perform pg_advisory_lock(1); end") +
+                      catalog_row({'a', "20001", "", "", ""});
+    const auto column = fe::query("select t.a, (t).b, f from t");
+    reads_first(script, column, rows).pool_has(0, 1, 0);
+    std::string call;
+    SUBCASE("of a table") {
+        call = "select t.f from t";
+    }
+    SUBCASE("of a value") {
+        call = "select (row(1, 2)).f";
+    }
+    script.client_sends(fe::query(call))
+        .server_receives(fe::query(call))
+        .server_replies(selected(), be::ready())
+        .client_receives(selected(), be::ready())
+        .server_receives(asks_for({}, pin_bit(PinReason::advisory_lock)))
+        .server_replies(says({"t"}))
+        .pool_has(1, 0, 0);
+    script.play();
+}
+
+// Found by PostgreSQL's own tests: it was looked up when the transaction had ended, and kept the
+// server for good.
+TEST_CASE("Catalog: a text that PostgreSQL cannot read either has not run") {
+    auto script = without_catalog();
+    const auto rows = function_row("20001", "f", "begin perform pg_advisory_lock(1); end") +
+                      catalog_row({'u', "t", "20001", "w", ""});
+    const auto text = fe::query("selekt 1");
+    const auto error = be::error("42601", "syntax error", "scanner_yyerror", "ERROR", "scan.l");
+    script.client_sends(text)
+        .server_receives(reads_the_catalog)
+        .server_replies(rows, end_of_catalog())
+        .client_receives("")
+        .server_receives(text)
+        .does(
+            "definitions change meanwhile",
+            [](ScriptWorld& world) { world.entry->catalog->outdate(); }
+        )
+        .server_replies(error, be::ready())
+        .client_receives(error, be::ready())
+        .pool_has(0, 1, 0);
+    script.play();
+}
+
+TEST_CASE("Catalog: a server that reads it often has the query prepared") {
+    auto script = without_catalog();
+    const auto outdate = [&] {
+        script.does("the catalog is outdated", [](ScriptWorld& world) {
+            world.entry->catalog->outdate();
+        });
+    };
+    const auto rows = function_row("20001", "f", "begin end");
+    const std::string query{router::catalog_query()};
+    const auto settings_and = [](const std::string& text) {
+        return fe::query(std::string(proxy::catalog_query_settings) + text);
+    };
+    const auto reads_by = [&](const std::string& how) {
+        script.client_sends(select("f()"))
+            .server_receives(how)
+            .server_replies(rows, end_of_catalog())
+            .client_receives("");
+        asks_and_gets(
+            script.server_receives(select("f()"))
+                .server_replies(selected(), be::ready())
+                .client_receives(selected(), be::ready()),
+            select("f()")
+        );
+        outdate();
+    };
+    for (int i = 0; i < 3; ++i)
+        reads_by(reads_the_catalog);
+    reads_by(settings_and("PREPARE weir_catalog AS " + query + "; EXECUTE weir_catalog"));
+    reads_by(settings_and("EXECUTE weir_catalog"));
+    SUBCASE("until all prepared statements are dropped") {
+        const auto drop = fe::query("select 1; deallocate all");
+        script.client_sends(drop)
+            .server_receives(settings_and("EXECUTE weir_catalog"))
+            .server_replies(rows, end_of_catalog())
+            .client_receives("")
+            .server_receives(drop)
+            .server_replies(selected(), be::complete("DEALLOCATE ALL"), be::ready())
+            .client_receives(selected(), be::complete("DEALLOCATE ALL"), be::ready());
+        outdate();
+        reads_by(settings_and("PREPARE weir_catalog AS " + query + "; EXECUTE weir_catalog"));
+    }
+    SUBCASE("if PostgreSQL has lost it, it is sent again as it is") {
+        script.client_sends(select("f()"))
+            .server_receives(settings_and("EXECUTE weir_catalog"))
+            .server_replies(be::complete("SET"), be::error("26000", "does not exist"), be::ready())
+            .server_receives(reads_the_catalog)
+            .server_replies(rows, end_of_catalog())
+            .server_receives(select("f()"))
+            .server_replies(selected(), be::ready())
+            .client_receives(selected(), be::ready());
+        outdate();
+        reads_by(reads_the_catalog);
+    }
+    script.play();
+}
+
 TEST_CASE("Catalog: what controls a transaction needs none") {
     auto script = without_catalog();
     asks_and_gets(script, fe::query("show work_mem")).server_receives("").pool_has(0, 1, 0);

@@ -395,6 +395,35 @@ TEST_CASE("Lease: a text that PostgreSQL cannot read either does not keep the se
     script.play();
 }
 
+// Found by PostgreSQL's own tests: in a block it went ahead of a SET TRANSACTION, which then
+// failed.
+TEST_CASE("Lease: what sequences gave others is thrown away once for a client that keeps its server"
+) {
+    ScriptOptions options;
+    options.clients = {{}, {}};
+    SessionScript script{options};
+    const auto next = select("nextval('s')");
+    script.client_sends(next)
+        .server_receives(next)
+        .server_replies(selected(), be::ready())
+        .client_receives(selected(), be::ready())
+        .pool_has(0, 1, 0)
+        .with_client(1)
+        .client_sends(select("setseed(0)"))
+        .server_receives(fe::brought(fe::injected("DISCARD SEQUENCES")), select("setseed(0)"))
+        .server_replies(
+            be::brought_done(be::injected_done("DISCARD SEQUENCES")), selected(), be::ready()
+        )
+        .client_receives(selected(), be::ready());
+    for (const char* text : {"2", "3"}) {
+        script.client_sends(select(text))
+            .server_receives(select(text))
+            .server_replies(selected(), be::ready())
+            .client_receives(selected(), be::ready());
+    }
+    script.play();
+}
+
 // An INSERT may advance a sequence, and need not: what lastval() told then would be another's.
 TEST_CASE("Lease: in a transaction that may have advanced a sequence, nobody else's value is told"
 ) {

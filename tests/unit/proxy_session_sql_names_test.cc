@@ -95,6 +95,44 @@ TEST_CASE("SQL names: one of another client is neither seen nor in the way") {
     script.play();
 }
 
+// Found by the property test.
+TEST_CASE("SQL names: the view of them shows what was prepared under another role, too") {
+    auto script = rotating();
+    const std::string view = "select * from pg_prepared_statements";
+    const std::string set_role = "set role r";
+    proxy::StateInquiry inquiry;
+    inquiry.names = {"role"};
+    runs(script, prepare, be::complete("PREPARE")).with_server(1);
+    script.client_sends(fe::query(set_role))
+        .server_receives(fe::query(set_role), fe::query(proxy::inquiry_text(inquiry)))
+        .server_replies(be::complete("SET"), be::ready())
+        .server_replies(be::row_of({"r"}), be::complete("SELECT 1"), be::ready())
+        .client_receives(be::complete("SET"), be::ready())
+        .with_server(0);
+    runs_with(
+        script, view, selected(), fe::injected("SET \"role\" TO 'r'"), be::injected_done("SET")
+    );
+    script.with_server(1);
+    const auto look_up_as = [](const std::string& role) {
+        const auto set = [](const std::string& name, const std::string& value) {
+            return fe::injected(
+                "SELECT pg_catalog.set_config('" + name + "', " + value + ", true)"
+            );
+        };
+        return set("session_authorization", "NULL") + set("search_path", "NULL") +
+               set("row_security", "NULL") + set("role", role);
+    };
+    const auto done = be::injected_done("SELECT 1");
+    runs_with(
+        script,
+        view,
+        selected(),
+        look_up_as("NULL") + fe::injected(prepare) + look_up_as("'r'"),
+        done + done + done + done + be::injected_done("PREPARE") + done + done + done + done
+    );
+    script.play();
+}
+
 TEST_CASE("SQL names: a PREPARE that fails on another server fails the request") {
     auto script = rotating();
     runs(script, "prepare p as select * from t", be::complete("PREPARE")).with_server(1);

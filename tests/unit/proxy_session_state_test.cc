@@ -156,6 +156,74 @@ TEST_CASE("State: the name of a custom setting stays on the server, its value do
     script.play();
 }
 
+TEST_CASE("State: strict_custom_settings: a server with names of others is closed instead") {
+    ScriptOptions options;
+    options.clients = {{}, {}};
+    options.limits.strict_custom_settings = true;
+    SessionScript script{options};
+    const std::string set = "set app.t = 'x'";
+    script.client_sends(fe::query(set))
+        .server_receives(fe::query(set), asks({"app.t"}))
+        .server_replies(be::complete("SET"), be::ready(), answers({"x"}))
+        .client_receives(be::complete("SET"), be::ready())
+        .client_sends(select("1"))
+        .server_receives(select("1"))
+        .server_replies(selected(), be::ready())
+        .client_receives(selected(), be::ready())
+        .with_client(1);
+    SUBCASE("for who has not used them") {
+        script.client_sends(select("2"))
+            .client_receives("")
+            .server_is_closed(pool::CloseReason::foreign_settings)
+            .client_lives()
+            .server_opens()
+            .with_server(1)
+            .server_receives(select("2"))
+            .server_replies(selected(), be::ready())
+            .client_receives(selected(), be::ready());
+    }
+    SUBCASE("not for who is just setting them") {
+        const std::string own = "set app.t = 'y'";
+        script.client_sends(fe::query(own))
+            .server_receives(
+                fe::brought(fe::injected("RESET \"app\".\"t\"")), fe::query(own), asks({"app.t"})
+            )
+            .server_replies(
+                be::brought_done(be::injected_done("RESET")),
+                be::complete("SET"),
+                be::ready(),
+                answers({"y"})
+            )
+            .client_receives(be::complete("SET"), be::ready())
+            .server_is_kept();
+    }
+    script.play();
+}
+
+// Found by the property test: RESET of what cannot be set failed the next client's request.
+TEST_CASE("State: what a client leaves in a block may be no setting at all") {
+    auto script = two_clients();
+    const std::string set = "set server_version = '1'";
+    const auto refused = be::error("55P02", "parameter \"server_version\" cannot be changed");
+    script.client_sends(fe::query("begin"))
+        .client_receives(be::complete("BEGIN"), be::ready('T'))
+        .client_sends(fe::query(set))
+        .server_receives(fe::injected("begin"), fe::query(set))
+        .server_replies(be::injected_done("BEGIN"), refused, be::ready('E'))
+        .client_receives(refused, be::ready('E'))
+        .client_ends()
+        .server_receives(fe::query("ROLLBACK"))
+        .server_replies(be::complete("ROLLBACK"), be::ready())
+        .server_receives(fe::query("DISCARD ALL"))
+        .server_replies(be::complete("DISCARD ALL"), be::ready())
+        .with_client(1)
+        .client_sends(select("1"))
+        .server_receives(select("1"))
+        .server_replies(selected(), be::ready())
+        .client_receives(selected(), be::ready());
+    script.play();
+}
+
 TEST_CASE("State: the role comes off first and on last") {
     auto script = two_clients();
     script.client_sends(fe::query("set role bob"))

@@ -59,12 +59,12 @@ TEST_CASE("ClientSession: start-up settings are tried on a server; a refused one
     ScriptOptions options;
     options.clients = {};
     SessionScript script{options};
-    script.client_connects({{"search_path", "a,\"B c\""}}
+    script.client_connects({{"search_path", "a, \"B c\""}}
     ).server_receives(fe::injected("SET \"search_path\" TO 'a', 'B c'"), fe::sync());
     SUBCASE("accepted") {
         script.server_replies(be::injected_done(), be::ready())
             .client_receives(welcome_of(0))
-            .client_connects({{"search_path", "a,\"B c\""}})
+            .client_connects({{"search_path", "a, \"B c\""}})
             .with_client(1)
             .client_receives(welcome_of(1))
             .server_receives("")

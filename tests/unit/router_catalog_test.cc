@@ -1,5 +1,6 @@
 // What a database's functions and relations may do to the session, transitively.
 #include "router/catalog.h"
+#include "router/read_facts.h"
 
 #include <doctest/doctest.h>
 
@@ -229,8 +230,8 @@ TEST_CASE("catalog: functions that are called like a column") {
     rows.function("uses", "SELECT t.locked FROM t");
     rows.add('a', oid).add('a', rows.function("full_name", "SELECT 'x'"));
     const auto catalog = rows.build();
-    CHECK(pins(catalog->attribute("locked"), P::advisory_lock));
-    CHECK(catalog->attribute("full_name") == nullptr);
+    CHECK(pins(catalog->attribute(attribute_hash("locked", false)), P::advisory_lock));
+    CHECK(catalog->attribute(attribute_hash("full_name", false)) == nullptr);
     CHECK(pins(catalog->function("uses"), P::advisory_lock));
     CHECK(catalog->has_attribute_effects());
 }

@@ -199,7 +199,7 @@ void ScriptWorld::finish_cancels(bool certain) {
 
 // A server is kept for a moment for who may be about to ask for lastval().
 void let_sequences_go(ScriptWorld& world) {
-    world.network->advance(router::SequenceHabit::short_hold);
+    world.network->advance(router::SequenceHabit::middle_hold);
     world.settle();
 }
 
