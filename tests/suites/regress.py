@@ -42,8 +42,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
                         help="streaming replicas that serve reads, consistency = session (0)")
     parser.add_argument("--set", type=setting, action="append", default=[], metavar="KEY=VALUE",
                         help="a setting of pgweir (default_pool_size is 12; repeatable)")
-    parser.add_argument("--stall", type=float, default=300, metavar="SECONDS",
-                        help="end a run in which no test ended for this long (300)")
+    parser.add_argument("--stall", type=float, default=900, metavar="SECONDS",
+                        help="end a run in which no test ended for this long (900)")
     return parser.parse_args(arguments)
 
 
