@@ -140,7 +140,12 @@ def own_writes(options: argparse.Namespace, verdict: Verdict) -> None:
                 ("strict", True, options.seconds / 10), ("none", False, options.seconds / 20)):
             before = world.routes()
             clients = Clients(world, options.clients, consistency)
-            asyncio.run(clients.run(max(seconds, 3), others))
+            try:
+                asyncio.run(clients.run(max(seconds, 3), others))
+            except Exception as error:
+                verdict.check(False, f"consistency {consistency}: {error!r}")
+                print(f"pgweir {world.weir.process.popen.poll()}:\n{world.weir.process.last_words()}")
+                continue
             after = world.routes()
             on_replicas = after["replica"] - before["replica"]
             wanted = clients.stale > 0 if consistency == "none" else clients.stale == 0
@@ -383,13 +388,17 @@ def follow(world: World, verdict: Verdict) -> None:
         ended = threading.Event()
 
         def write() -> None:
-            with world.connect() as session:
-                while not ended.is_set():
-                    at = time.monotonic()
-                    with contextlib.suppress(psycopg.Error):
-                        port = session.execute(
-                            "update t set n = n + 1 returning inet_server_port()").fetchone()[0]
-                        ran.append((at, port))
+            session = world.connect()
+            while not ended.is_set():
+                # What is in flight when the primary is replaced ends with its connection.
+                if session.closed:
+                    session = world.connect()
+                at = time.monotonic()
+                with contextlib.suppress(psycopg.Error):
+                    port = session.execute(
+                        "update t set n = n + 1 returning inet_server_port()").fetchone()[0]
+                    ran.append((at, port))
+            session.close()
 
         writer = threading.Thread(target=write)
         writer.start()
