@@ -299,7 +299,8 @@ void ClientSession::finish(std::string_view reason) {
     worker_.to_server().clear();
     // What the client was not told yet goes out as far as the socket takes it.
     auto& scratch = worker_.to_client();
-    if (!client_ended_ && (!output_.empty() || !scratch.empty())) {
+    const bool last_words = !client_ended_ && (!output_.empty() || !scratch.empty());
+    if (last_words) {
         output_.append(as_text(scratch.view()));
         // TLS takes a record at a time.
         for (Bytes left = as_bytes(output_); !left.empty();) {
@@ -310,7 +311,11 @@ void ClientSession::finish(std::string_view reason) {
     }
     output_.clear();
     scratch.clear();
-    client_.close();
+    if (last_words) {
+        client_.close_when_told();
+    } else {
+        client_.close();
+    }
     if (!advancing_) worker_.bury(*this);
 }
 

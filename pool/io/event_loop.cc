@@ -1,5 +1,6 @@
 #include "pool/io/event_loop.h"
 
+#include <array>
 #include <cassert>
 
 namespace weir::pool {
@@ -71,6 +72,18 @@ void Channel::close() {
     }
     loop_->free_slot(key_);
     loop_ = nullptr;
+}
+
+void Channel::close_when_told() {
+    if (loop_ == nullptr) return;
+    std::array<std::byte, 4096> unwanted;
+    // Bounded: who goes on sending is reset after all.
+    for (int reads = 0; reads < 16; ++reads) {
+        // What has come since the loop last looked counts, too.
+        slot_->readable = true;
+        if (read(unwanted).status != IoStatus::ok) break;
+    }
+    close();
 }
 
 Transport Channel::detach() {

@@ -62,6 +62,9 @@ public:
 
     // Unregisters and closes the descriptor.
     void close();
+    // The same for a peer that was just told why: with bytes of it unread, close() would be a
+    // reset, on which it loses what it had not read yet.
+    void close_when_told();
     // Unregisters and gives the stream back, to be registered elsewhere or awaited by Asio.
     Transport detach();
 

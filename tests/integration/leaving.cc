@@ -200,8 +200,12 @@ TEST_CASE("a backend killed with -9: every client is told, and served again afte
     client.login(role_trust, database.name());
     const int pid = std::stoi(first_value(client.simple("begin; select pg_backend_pid()")));
     client.send(query("select pg_sleep(600)"));
+    wait_until("its query runs", [&] {
+        return database.backends("state = 'active' and query like '%pg_sleep(600)%'") == 1;
+    });
     ::kill(pid, SIGKILL);
     const BackendMessages messages = client.receive_messages_to_end();
+    REQUIRE(!messages.empty());
     CHECK(first(messages, 'E').sqlstate().size() == 5);
     wait_until(
         "clients are served again",
