@@ -1,5 +1,6 @@
 #include "proxy/admin_commands.h"
 
+#include "proxy/blocking.h"
 #include "proxy/server.h"
 
 #include <algorithm>
@@ -23,10 +24,38 @@ bool is_known(const AdminCommand& command) {
            same_word(command.argument, "wait_for_servers");
 }
 
+// Where statements run for so long that they may wait for locks: one pool of each database.
+std::vector<pool::PoolName> pools_with_long_statements(const std::vector<SessionView>& sessions) {
+    constexpr std::size_t most = 10;
+    std::map<std::string, pool::PoolName> by_database;
+    const auto now = pool::Clock::now();
+    for (const auto& view : sessions) {
+        const bool runs = view.activity == "active" && view.server_id != 0;
+        if (!runs || now - view.request < noticed_while_waiting) continue;
+        by_database.try_emplace(view.database, pool::PoolName{view.database, view.user});
+    }
+    std::vector<pool::PoolName> names;
+    for (auto& [database, name] : by_database) {
+        if (names.size() < most) names.push_back(std::move(name));
+    }
+    return names;
+}
+
 }  // namespace
 
 bool may_run(AdminRights rights, const AdminCommand& command) {
-    if (rights == AdminRights::all || command.verb == AdminVerb::show) return true;
+    if (rights == AdminRights::all) return true;
+    switch (command.verb) {
+        case AdminVerb::begin:
+        case AdminVerb::commit:
+        case AdminVerb::ignore:
+        case AdminVerb::rollback:
+        case AdminVerb::show:
+        case AdminVerb::sql:
+            return true;
+        default:
+            break;
+    }
     // Drivers set these at their start; nothing is done about it.
     return command.verb == AdminVerb::set && is_pretended_parameter(command.argument);
 }
@@ -79,14 +108,32 @@ void AdminWaits::arm() {
 // --- one client's commands ---
 
 ConsoleShared::ConsoleShared(Server& server_)
-    : server(server_), sampler(pool::Clock::now()), waits(server_.io()) {}
+    : server(server_), sampler(pool::Clock::now()), waits(server_.io()), queries(server_) {}
 
-protocol::Result<const Columns*> ConsoleCommands::describe(const AdminCommand& command) {
+protocol::Result<AdminDescription> ConsoleCommands::describe(const AdminCommand& command) {
     if (!is_known(command)) return invalid_command(command.text);
-    if (command.verb == AdminVerb::explain_route) return &explain_route_columns();
-    if (command.verb != AdminVerb::show) return nullptr;
+    if (command.verb == AdminVerb::sql) {
+        const auto prepared = prepare(command);
+        if (!prepared) return prepared.error();
+        return AdminDescription{(*prepared)->columns, (*prepared)->parameters};
+    }
+    if (command.verb == AdminVerb::explain_route) {
+        return AdminDescription{constant_columns(explain_route_columns()), {}};
+    }
+    if (command.verb != AdminVerb::show) return AdminDescription{};
     const auto& columns = find_show(command.argument)->columns;
-    return columns.empty() ? nullptr : &columns;
+    return AdminDescription{columns.empty() ? nullptr : constant_columns(columns), {}};
+}
+
+protocol::Result<PreparedSqlRef> ConsoleCommands::prepare(const AdminCommand& command) {
+    const bool same = prepared_ != nullptr && prepared_->text == command.value &&
+                      prepared_types_ == command.parameter_types;
+    if (same) return prepared_;
+    auto prepared = shared_.queries.prepare(command, session_);
+    if (!prepared) return prepared.error();
+    prepared_ = *prepared;
+    prepared_types_ = command.parameter_types;
+    return prepared_;
 }
 
 void ConsoleCommands::run(const AdminCommand& command, Done done) {
@@ -104,7 +151,53 @@ void ConsoleCommands::run(const AdminCommand& command, Done done) {
     if (command.verb == AdminVerb::show) {
         return show(*find_show(command.argument), command.value, std::move(done));
     }
+    if (command.verb == AdminVerb::sql) return query(command, std::move(done));
     control_command(command.verb).run(*this, command, std::move(done));
+}
+
+void ConsoleCommands::with_context(
+    bool needs_sessions, bool needs_locks, std::function<void(ShowContext&)> then
+) {
+    const auto make = [this] {
+        return ShowContext{
+            shared_.server, shared_.sampler, shared_.totals, shared_.view_clients(), {}};
+    };
+    if (!needs_sessions && !needs_locks) {
+        auto context = make();
+        return then(context);
+    }
+    with_sessions([this, make, needs_locks, then = std::move(then)](auto sessions) {
+        auto of =
+            needs_locks ? pools_with_long_statements(sessions) : std::vector<pool::PoolName>();
+        if (of.empty()) {
+            auto context = make();
+            context.sessions = std::move(sessions);
+            return then(context);
+        }
+        const auto with_locks = [alive = std::weak_ptr(alive_), make, sessions, then](auto blocked
+                                ) {
+            if (alive.expired()) return;
+            auto context = make();
+            context.sessions = sessions;
+            context.blocked = std::move(blocked);
+            then(context);
+        };
+        ask_blocking(server().io(), server().pools(), std::move(of), with_locks);
+    });
+}
+
+void ConsoleCommands::query(const AdminCommand& command, Done done) {
+    auto prepared = prepare(command);
+    if (!prepared) return done(prepared.error());
+    query_stop_ = std::make_shared<std::atomic<bool>>(false);
+    const auto& named = **prepared;
+    with_context(
+        ConsoleQueries::needs_sessions(named),
+        ConsoleQueries::needs_locks(named),
+        [this, command, prepared = *prepared, stop = query_stop_, done](ShowContext& context) {
+            shared_.queries.run(command, prepared, session_, context, stop, done);
+        }
+    );
 }
 
 void ConsoleCommands::show(const ShowCommand& show, const std::string& argument, Done done) {
@@ -113,21 +206,16 @@ void ConsoleCommands::show(const ShowCommand& show, const std::string& argument,
         reply.notices.push_back({"Console usage", std::string(help_text())});
         return done(std::move(reply));
     }
-    const auto answer =
-        [this, &show, argument, done = std::move(done)](std::vector<SessionView> sessions) {
-            const ShowContext context{
-                shared_.server,
-                shared_.sampler,
-                shared_.totals,
-                shared_.view_clients(),
-                std::move(sessions),
-                argument};
+    with_context(
+        show.needs_sessions,
+        show.needs_locks,
+        [&show, argument, done = std::move(done)](ShowContext& context) {
+            context.argument = argument;
             AdminReply with_rows("SHOW");
-            with_rows.table = Table{&show.columns, show.rows(context)};
+            with_rows.table = Table{constant_columns(show.columns), show.rows(context)};
             done(std::move(with_rows));
-        };
-    if (show.needs_sessions) return with_sessions(answer);
-    answer({});
+        }
+    );
 }
 
 void ConsoleCommands::with_sessions(std::function<void(std::vector<SessionView>)> then) {
@@ -154,6 +242,7 @@ void ConsoleCommands::wait(AdminWaits::Check check, std::function<void()> undo, 
 }
 
 void ConsoleCommands::cancel() {
+    if (query_stop_) query_stop_->store(true);
     if (waiting_ == 0 || !shared_.waits.remove(std::exchange(waiting_, 0))) return;
     const auto undo = std::exchange(undo_, nullptr);
     const auto done = std::exchange(waiting_done_, nullptr);
@@ -165,6 +254,7 @@ void ConsoleCommands::cancel() {
 
 void ConsoleCommands::abandon() {
     alive_.reset();
+    if (query_stop_) query_stop_->store(true);
     if (waiting_ == 0 || !shared_.waits.remove(std::exchange(waiting_, 0))) return;
     if (const auto undo = std::exchange(undo_, nullptr)) undo();
     waiting_done_ = nullptr;

@@ -2,12 +2,14 @@
 //
 //   admin_commands.cc           rights, running and waiting
 //   admin_commands_control.cc   what is done
+//   admin_commands_cancel.cc    what clients do is ended
 //   admin_commands_clusters.cc  what is done to clusters and their hosts
 //   admin_explain_route.cc      EXPLAIN ROUTE
 //   admin_show.h                SHOW: what there is
 #pragma once
 
 #include "pool/io/control_stream.h"
+#include "proxy/admin_queries.h"
 #include "proxy/admin_session.h"
 #include "proxy/admin_show.h"
 #include "proxy/admin_stats.h"
@@ -77,6 +79,7 @@ struct ConsoleShared {
     StatsSampler sampler;
     Totals totals{};  // of the console's own clients
     AdminWaits waits;
+    ConsoleQueries queries;
     // The clients on the console, and ending one of them by its id (false: not one of them).
     std::function<std::vector<SessionView>()> view_clients;
     std::function<bool(std::uint64_t)> kill_client;
@@ -85,13 +88,16 @@ struct ConsoleShared {
 class ConsoleCommands final : public AdminCommands {
 public:
     // `shared` must outlive this.
-    ConsoleCommands(ConsoleShared& shared, AdminRights rights)
-        : shared_(shared), rights_(rights), alive_(std::make_shared<bool>(true)) {}
+    ConsoleCommands(ConsoleShared& shared, AdminRights rights, SqlSession session)
+        : shared_(shared),
+          rights_(rights),
+          session_(std::move(session)),
+          alive_(std::make_shared<bool>(true)) {}
 
     ConsoleCommands(const ConsoleCommands&) = delete;
     ConsoleCommands& operator=(const ConsoleCommands&) = delete;
 
-    protocol::Result<const Columns*> describe(const AdminCommand& command) override;
+    protocol::Result<AdminDescription> describe(const AdminCommand& command) override;
     void run(const AdminCommand& command, Done done) override;
 
     // Called after each `done`.
@@ -115,9 +121,20 @@ public:
 
 private:
     void show(const ShowCommand& show, const std::string& argument, Done done);
+    void query(const AdminCommand& command, Done done);
+    protocol::Result<PreparedSqlRef> prepare(const AdminCommand& command);
+    // Calls `then` with what SHOW needs, now or later; not when this is gone by then.
+    void with_context(
+        bool needs_sessions, bool needs_locks, std::function<void(ShowContext&)> then
+    );
 
     ConsoleShared& shared_;
     const AdminRights rights_;
+    const SqlSession session_;
+    // The last query that was prepared: it is described, then run.
+    PreparedSqlRef prepared_;
+    std::vector<protocol::Oid> prepared_types_;
+    StopFlag query_stop_;          // of the query that runs
     std::shared_ptr<bool> alive_;  // callbacks look whether it is
     std::uint64_t waiting_ = 0;    // number in AdminWaits
     std::function<void()> undo_;
@@ -148,6 +165,10 @@ void fence(ConsoleCommands& self, const AdminCommand& command, AdminCommands::Do
 void unfence(ConsoleCommands& self, const AdminCommand& command, AdminCommands::Done done);
 void set_weight(ConsoleCommands& self, const AdminCommand& command, AdminCommands::Done done);
 void forget_timeline(ConsoleCommands& self, const AdminCommand& command, AdminCommands::Done done);
+
+// admin_commands_cancel.cc: what a client does is ended, and the client lives.
+void cancel_client(ConsoleCommands& self, const AdminCommand& command, AdminCommands::Done done);
+void cancel_idle_tx(ConsoleCommands& self, const AdminCommand& command, AdminCommands::Done done);
 
 // admin_explain_route.cc: where the SQL would run in a session of the database that has set
 // nothing, by its text and the catalog alone.

@@ -143,6 +143,32 @@ void kill_client(ConsoleCommands& self, const AdminCommand& command, Done done) 
     });
 }
 
+// --- what there is nothing to do about ---
+
+void begin(ConsoleCommands&, const AdminCommand& command, Done done) {
+    AdminReply reply(command.argument);
+    reply.transaction = protocol::TransactionStatus::in_transaction;
+    done(std::move(reply));
+}
+
+void commit(ConsoleCommands&, const AdminCommand&, Done done) {
+    AdminReply reply("COMMIT");
+    reply.transaction = protocol::TransactionStatus::idle;
+    done(std::move(reply));
+}
+
+void rollback(ConsoleCommands&, const AdminCommand&, Done done) {
+    AdminReply reply("ROLLBACK");
+    reply.transaction = protocol::TransactionStatus::idle;
+    done(std::move(reply));
+}
+
+void ignore(ConsoleCommands&, const AdminCommand& command, Done done) {
+    AdminReply reply(command.argument);
+    if (command.argument == "SET") reply.notices.push_back({"SET ignored", {}});
+    done(std::move(reply));
+}
+
 // --- the process ---
 
 void reload(ConsoleCommands& self, const AdminCommand& command, Done done) {
@@ -199,19 +225,25 @@ void log_command(std::string_view verb, const AdminCommand& command) {
 }
 
 const ControlCommand& control_command(AdminVerb verb) {
-    static constexpr std::array<ControlCommand, 18> commands{{
+    static constexpr std::array<ControlCommand, 24> commands{{
+        {AdminVerb::begin, begin},
+        {AdminVerb::cancel_client, cancel_client},
+        {AdminVerb::cancel_idle_tx, cancel_idle_tx},
+        {AdminVerb::commit, commit},
         {AdminVerb::disable, disable},
         {AdminVerb::drain, drain},
         {AdminVerb::enable, enable},
         {AdminVerb::explain_route, explain_route},
         {AdminVerb::fence, fence},
         {AdminVerb::forget_timeline, forget_timeline},
+        {AdminVerb::ignore, ignore},
         {AdminVerb::kill, kill},
         {AdminVerb::kill_client, kill_client},
         {AdminVerb::pause, pause},
         {AdminVerb::reconnect, reconnect},
         {AdminVerb::reload, reload},
         {AdminVerb::resume, resume},
+        {AdminVerb::rollback, rollback},
         {AdminVerb::set, set},
         {AdminVerb::set_weight, set_weight},
         {AdminVerb::shutdown, shutdown},

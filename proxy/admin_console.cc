@@ -62,7 +62,11 @@ public:
         : view_(view_of(client, id)),
           shared_(shared),
           permit_(std::move(client.permit)),
-          commands_(shared, rights_of(client, shared.server.settings())),
+          commands_(
+              shared,
+              rights_of(client, shared.server.settings()),
+              shared.queries.session_of(view_.user, view_.database)
+          ),
           session_(commands_),
           executor_(shared.server.io().get_executor()),
           stream_(executor_, std::move(client.transport), pool::Clock::time_point::max()),

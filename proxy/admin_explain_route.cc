@@ -52,7 +52,7 @@ void explain_route(ConsoleCommands& self, const AdminCommand& command, AdminComm
         router::classify_read(*statement, catalog.get(), {}), router::route_hint(command.value)
     );
     AdminReply reply("EXPLAIN");
-    reply.table = Table{&explain_route_columns(), {}};
+    reply.table = Table{constant_columns(explain_route_columns()), {}};
     reply.table->rows.push_back({
         std::string(router::text(verdict.target)),
         std::string(router::text(verdict.reason)),

@@ -1,5 +1,8 @@
 #include "proxy/admin_parser.h"
 
+#include "protocol/sql_lexer.h"
+#include "proxy/admin_session_words.h"
+
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -238,6 +241,44 @@ bool begins_explanation(std::span<const Token> tokens) {
            is_name(tokens[2]);
 }
 
+// The commands in `piece`, which is one statement of `text` by PostgreSQL's lexical rules, with its
+// semicolon. True: nothing follows it.
+protocol::Result<bool> parse_piece(
+    std::string_view text,
+    std::size_t begin_of_piece,
+    std::size_t size,
+    std::vector<AdminCommand>& commands
+) {
+    std::vector<Token> tokens;
+    // EXPLAIN ROUTE goes on to the end of the text.
+    Scanner scanner(text.substr(begin_of_piece));
+    for (;;) {
+        auto token = scanner.next();
+        if (token.kind == TokenKind::wrong) return invalid_command(text);
+        if (token.kind != TokenKind::semicolon && token.kind != TokenKind::end &&
+            token.begin < size) {
+            tokens.push_back(std::move(token));
+            if (!begins_explanation(tokens)) continue;
+            if (tokens[2].text.size() > max_argument) return bad_arguments();
+            const auto rest = text.substr(begin_of_piece);
+            commands.push_back(
+                {AdminVerb::explain_route,
+                 tokens[2].text,
+                 std::string(rest.substr(tokens[2].end)),
+                 std::string(rest.substr(tokens.front().begin, max_text))}
+            );
+            return true;
+        }
+        if (tokens.empty()) return false;
+        const auto begin = tokens.front().begin;
+        const auto end = token.kind == TokenKind::semicolon ? token.end : tokens.back().end;
+        auto command = parse_command(tokens, text.substr(begin_of_piece + begin, end - begin));
+        if (!command) return command.error();
+        commands.push_back(std::move(*command));
+        return false;
+    }
+}
+
 }  // namespace
 
 bool same_word(std::string_view a, std::string_view b) {
@@ -259,35 +300,21 @@ protocol::Error invalid_command(std::string_view text) {
 
 protocol::Result<std::vector<AdminCommand>> parse_admin(std::string_view text) {
     std::vector<AdminCommand> commands;
-    std::vector<Token> tokens;
-    Scanner scanner(text);
-    for (;;) {
-        auto token = scanner.next();
-        if (token.kind == TokenKind::wrong) return invalid_command(text);
-        if (token.kind != TokenKind::semicolon && token.kind != TokenKind::end) {
-            const auto end = token.end;
-            tokens.push_back(std::move(token));
-            if (!begins_explanation(tokens)) continue;
-            const auto begin = tokens.front().begin;
-            if (tokens[2].text.size() > max_argument) return bad_arguments();
-            commands.push_back(
-                {AdminVerb::explain_route,
-                 tokens[2].text,
-                 std::string(text.substr(end)),
-                 std::string(text.substr(begin, max_text))}
-            );
-            return commands;
+    protocol::StatementSplitter splitter(text);
+    std::string_view piece;
+    while (splitter.next(piece)) {
+        const auto begin = static_cast<std::size_t>(piece.data() - text.data());
+        if (auto spoken = parse_sql_or_session(piece, begin)) {
+            spoken->text = text.substr(begin, std::min(piece.size(), max_text));
+            commands.push_back(std::move(*spoken));
+            continue;
         }
-        if (!tokens.empty()) {
-            const auto begin = tokens.front().begin;
-            const auto end = token.kind == TokenKind::semicolon ? token.end : tokens.back().end;
-            auto command = parse_command(tokens, text.substr(begin, end - begin));
-            if (!command) return command.error();
-            commands.push_back(std::move(*command));
-            tokens.clear();
-        }
-        if (token.kind == TokenKind::end) return commands;
+        const bool ends = begin + piece.size() < text.size();
+        const auto last = parse_piece(text, begin, piece.size() + (ends ? 1 : 0), commands);
+        if (!last) return last.error();
+        if (*last) break;
     }
+    return commands;
 }
 
 }  // namespace weir::proxy

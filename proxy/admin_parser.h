@@ -1,11 +1,13 @@
 // The console's language: PgBouncer's commands and those of clusters, in any case, with or without
-// ";".
+// ";"; queries in SQL (sql_database.h); and what drivers say to every server (BEGIN, SET, RESET
+// ALL).
 //
 // More tolerant than PgBouncer: SQL comments, several commands in one text, an empty text, and
 // names with "-", ".", ":" or letters beyond ASCII without quotes.
 #pragma once
 
 #include "protocol/error.h"
+#include "proxy/admin_result.h"
 
 #include <string>
 #include <string_view>
@@ -14,22 +16,29 @@
 namespace weir::proxy {
 
 enum class AdminVerb : std::uint8_t {
+    cancel_client,   // the query or the idle transaction of one ends; the client lives
+    cancel_idle_tx,  // those of all that have been idle for at least `value`
+    begin,           // BEGIN, START TRANSACTION
+    commit,          // COMMIT, END
     disable,
     drain,
     enable,
     explain_route,  // EXPLAIN ROUTE database SQL, to the end of the text
     fence,
     forget_timeline,
+    ignore,  // RESET ALL, UNLISTEN *, CLOSE ALL ...: nothing to be done; `argument` is the tag
     kill,
     kill_client,
     pause,
     reconnect,
     reload,
     resume,
+    rollback,  // ROLLBACK, ABORT
     set,
     set_weight,  // SET WEIGHT host = number
     show,        // SELECT is the same
     shutdown,
+    sql,  // a query: SELECT, WITH, VALUES, TABLE; SHOW with WHERE, ORDER BY ...
     undrain,
     unfence,
     wait_close,
@@ -39,8 +48,15 @@ struct AdminCommand {
     AdminVerb verb = AdminVerb::show;
     // The only one, the key of SET, the host of SET WEIGHT; empty if there is none.
     std::string argument;
-    std::string value;  // of SET; what stands behind the topic of SHOW; the SQL of EXPLAIN ROUTE
-    std::string text;   // as the client wrote it, cut where it is very long
+    // Of SET; what stands behind the topic of SHOW; the SQL of EXPLAIN ROUTE; the query.
+    std::string value;
+    std::string text;  // as the client wrote it, cut where it is very long
+    // Of a query: what is to be added to a position in `value` to get that in the client's text.
+    long shift = 0;
+    // Of a query by the extended protocol: the types that the client demands, and the values.
+    std::vector<protocol::Oid> parameter_types = {};
+    std::vector<Value> parameters = {};
+    bool described = false;  // the client was told the columns before it is run
 };
 
 // The commands of a text, none for an empty one. Error: 08P01 in PgBouncer's words; then nothing of

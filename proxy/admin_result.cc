@@ -3,7 +3,12 @@
 #include "protocol/message.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cassert>
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
 #include <limits>
 
 namespace weir::proxy {
@@ -30,6 +35,12 @@ WireType wire_type(ColumnType type) {
             return {20, 8};
         case ColumnType::numeric:
             return {1700, variable};
+        case ColumnType::float8:
+            return {701, 8};
+        case ColumnType::boolean:
+            return {16, 1};
+        case ColumnType::oid:
+            return {26, 4};
     }
     return {25, variable};
 }
@@ -48,6 +59,11 @@ void write_field(std::string_view bytes, protocol::MessageWriter& out) {
     out.u32(static_cast<std::uint32_t>(bytes.size())).text(bytes);
 }
 
+void write_eight(std::uint64_t bits, protocol::MessageWriter& out) {
+    out.u32(8).u32(static_cast<std::uint32_t>(bits >> 32));
+    out.u32(static_cast<std::uint32_t>(bits));
+}
+
 void write_number(
     std::int64_t number, ColumnType type, std::uint16_t format, protocol::MessageWriter& out
 ) {
@@ -59,16 +75,47 @@ void write_number(
         );
     }
     const auto bits = static_cast<std::uint64_t>(number);
+    if (type == ColumnType::boolean) {
+        const bool is_true = number != 0;
+        if (format == binary) return write_field(std::string(1, is_true ? 1 : 0), out);
+        return write_field(is_true ? "t" : "f", out);
+    }
     if (format != binary || type == ColumnType::text) {
         write_field(std::to_string(number), out);
-    } else if (type == ColumnType::int4) {
+    } else if (type == ColumnType::int4 || type == ColumnType::oid) {
         out.u32(4).u32(static_cast<std::uint32_t>(bits));
     } else if (type == ColumnType::int8) {
-        out.u32(8).u32(static_cast<std::uint32_t>(bits >> 32));
-        out.u32(static_cast<std::uint32_t>(bits));
+        write_eight(bits, out);
+    } else if (type == ColumnType::float8) {
+        write_eight(std::bit_cast<std::uint64_t>(static_cast<double>(number)), out);
     } else {
         write_field(binary_numeric(number), out);
     }
+}
+
+void write_fraction(
+    double number, ColumnType type, std::uint16_t format, protocol::MessageWriter& out
+) {
+    switch (type) {
+        case ColumnType::int4:
+        case ColumnType::int8:
+        case ColumnType::oid:
+        case ColumnType::boolean: {
+            // What does not fit is shown as the nearest that does.
+            constexpr double limit = 9.2e18;
+            const auto whole = std::isnan(number) ? 0.0 : std::clamp(number, -limit, limit);
+            return write_number(std::llround(whole), type, format, out);
+        }
+        case ColumnType::float8:
+            if (format != binary) break;
+            return write_eight(std::bit_cast<std::uint64_t>(number), out);
+        case ColumnType::numeric:
+            if (format != binary) break;
+            return write_field(binary_numeric(number_text(number)), out);
+        case ColumnType::text:
+            break;
+    }
+    write_field(number_text(number), out);
 }
 
 }  // namespace
@@ -93,6 +140,68 @@ std::string binary_numeric(std::int64_t number) {
     for (auto digit = digits.end(); digit != first;)
         append_u16(bytes, *--digit);
     return bytes;
+}
+
+std::string binary_numeric(std::string_view decimal) {
+    const bool negative = decimal.starts_with('-');
+    if (negative) decimal.remove_prefix(1);
+    long exponent = 0;
+    const auto mark = decimal.find_first_of("eE");
+    if (mark != std::string_view::npos) {
+        exponent = std::strtol(std::string(decimal.substr(mark + 1)).c_str(), nullptr, 10);
+        decimal = decimal.substr(0, mark);
+    }
+    // All digits, and how many of them stand before the point.
+    const auto point = std::min(decimal.find('.'), decimal.size());
+    std::string digits(decimal.substr(0, point));
+    if (point < decimal.size()) digits.append(decimal.substr(point + 1));
+    if (digits.empty() || digits.find_first_not_of("0123456789") != std::string::npos ||
+        std::labs(exponent) > 1000) {
+        std::string nan;
+        for (const std::uint64_t word : {0U, 0U, 0xC000U, 0U})
+            append_u16(nan, word);
+        return nan;
+    }
+    long before = static_cast<long>(point) + exponent;
+    const auto scale = std::max<long>(static_cast<long>(digits.size()) - before, 0);
+    // Groups of four begin at the point: zeros in front until they fit.
+    while (before % 4 != 0) {
+        digits.insert(digits.begin(), '0');
+        ++before;
+    }
+    std::vector<std::uint64_t> groups;
+    for (std::size_t at = 0; at < digits.size(); at += 4) {
+        auto group = digits.substr(at, 4);
+        group.append(4 - group.size(), '0');
+        groups.push_back(std::stoul(group));
+    }
+    long weight = before / 4 - 1;
+    std::size_t first = 0;
+    for (; first < groups.size() && groups[first] == 0; ++first)
+        --weight;
+    while (groups.size() > first && groups.back() == 0)
+        groups.pop_back();
+    if (first == groups.size()) weight = 0;
+    std::string bytes;
+    append_u16(bytes, groups.size() - first);
+    append_u16(bytes, static_cast<std::uint64_t>(weight));
+    append_u16(bytes, negative ? 0x4000 : 0);
+    append_u16(bytes, static_cast<std::uint64_t>(scale));
+    for (auto at = first; at < groups.size(); ++at)
+        append_u16(bytes, groups[at]);
+    return bytes;
+}
+
+std::string number_text(double number) {
+    if (std::isnan(number)) return "NaN";
+    if (std::isinf(number)) return number > 0 ? "Infinity" : "-Infinity";
+    std::array<char, 40> buffer{};
+    const auto result = std::to_chars(buffer.data(), buffer.data() + buffer.size(), number);
+    return {buffer.data(), result.ptr};
+}
+
+protocol::Oid type_oid(ColumnType type) {
+    return wire_type(type).oid;
 }
 
 void write_row_description(
@@ -121,6 +230,8 @@ void write_data_row(
             write_field(*text, out);
         } else if (const auto* number = std::get_if<std::int64_t>(&row[i])) {
             write_number(*number, columns[i].type, format_of(formats, i), out);
+        } else if (const auto* fraction = std::get_if<double>(&row[i])) {
+            write_fraction(*fraction, columns[i].type, format_of(formats, i), out);
         } else {
             out.u32(null_length);
         }

@@ -2,8 +2,10 @@
 #pragma once
 
 #include "protocol/message_writer.h"
+#include "protocol/types.h"
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -11,7 +13,7 @@
 
 namespace weir::proxy {
 
-enum class ColumnType : std::uint8_t { text, int4, int8, numeric };
+enum class ColumnType : std::uint8_t { text, int4, int8, numeric, float8, boolean, oid };
 
 struct Column {
     std::string_view name;  // outlives all results
@@ -20,12 +22,19 @@ struct Column {
 
 using Columns = std::vector<Column>;
 
-// NULL, a text, or a number of whatever type the column has.
-using Value = std::variant<std::monostate, std::string, std::int64_t>;
+// Columns that live as long as the process (constant_columns), or as what they belong to does.
+using ColumnsRef = std::shared_ptr<const Columns>;
+
+inline ColumnsRef constant_columns(const Columns& columns) {
+    return {ColumnsRef(), &columns};
+}
+
+// NULL, a text, a number of whatever type the column has, or 0 and 1 of a boolean one.
+using Value = std::variant<std::monostate, std::string, std::int64_t, double>;
 using Row = std::vector<Value>;
 
 struct Table {
-    const Columns* columns = nullptr;
+    ColumnsRef columns;
     std::vector<Row> rows;
 };
 
@@ -48,5 +57,13 @@ void write_data_row(
 // A whole number as PostgreSQL's binary numeric: ndigits, weight, sign, dscale, digits of base
 // 10000.
 std::string binary_numeric(std::int64_t number);
+// The same for a decimal number such as "-12.5" or "1.5e-07"; NaN for what is none.
+std::string binary_numeric(std::string_view decimal);
+
+// The shortest text that is read as the same number.
+std::string number_text(double number);
+
+// PostgreSQL's type of a column.
+protocol::Oid type_oid(ColumnType type);
 
 }  // namespace weir::proxy

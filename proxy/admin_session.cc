@@ -160,7 +160,7 @@ void AdminSession::on_query(Bytes body) {
     }
     auto commands = parse_admin(*text);
     if (!commands) {
-        write_error(commands.error(), out_);
+        command_failed(commands.error());
         return ready();
     }
     if (commands->empty()) {
@@ -174,9 +174,13 @@ void AdminSession::on_query(Bytes body) {
 
 void AdminSession::next_of_query() {
     if (query_.empty()) return finish_query();
+    if (const auto refused = refused_by_transaction(query_.back())) {
+        write_error(*refused, out_);
+        return finish_query();
+    }
     const auto described = commands_.describe(query_.back());
     if (!described) {
-        write_error(described.error(), out_);
+        command_failed(described.error());
         return finish_query();
     }
     const auto command = std::move(query_.back());
@@ -192,6 +196,12 @@ void AdminSession::finish_query() {
 
 void AdminSession::start(const AdminCommand& command) {
     running_ = true;
+    if (status_ == protocol::TransactionStatus::failed && command.verb == AdminVerb::commit) {
+        auto rollback = command;
+        rollback.verb = AdminVerb::rollback;  // as PostgreSQL: its tag says what became of it
+        running_ = false;
+        return start(rollback);
+    }
     commands_.run(command, [this](AdminOutcome outcome) {
         outcome_ = std::move(outcome);
         advance();
@@ -204,14 +214,16 @@ void AdminSession::finished(AdminOutcome outcome) {
         auto* portal = find_portal(executing_);
         if (portal == nullptr) return;
         if (!outcome) return fail(outcome.error());
+        if (outcome->transaction) status_ = *outcome->transaction;
         write_notices(*outcome);
         portal->reply = std::move(*outcome);
         return continue_portal(*portal);
     }
     if (!outcome) {
-        write_error(outcome.error(), out_);
+        command_failed(outcome.error());
         return finish_query();
     }
+    if (outcome->transaction) status_ = *outcome->transaction;
     write_notices(*outcome);
     if (outcome->table) {
         const auto& table = *outcome->table;
@@ -228,7 +240,24 @@ void AdminSession::write_notices(const AdminReply& reply) {
 }
 
 void AdminSession::ready() {
-    write_ready_for_query(protocol::TransactionStatus::idle, out_);
+    write_ready_for_query(status_, out_);
+}
+
+void AdminSession::command_failed(const protocol::Error& error) {
+    write_error(error, out_);
+    if (status_ != protocol::TransactionStatus::idle) {
+        status_ = protocol::TransactionStatus::failed;
+    }
+}
+
+std::optional<protocol::Error> AdminSession::refused_by_transaction(const AdminCommand& command
+) const {
+    const bool ends = command.verb == AdminVerb::rollback || command.verb == AdminVerb::commit;
+    if (status_ != protocol::TransactionStatus::failed || ends) return std::nullopt;
+    return error(
+        sqlstate::in_failed_transaction,
+        "current transaction is aborted, commands ignored until end of transaction block"
+    );
 }
 
 void AdminSession::end(const protocol::Error& why) {

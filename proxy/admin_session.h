@@ -27,11 +27,18 @@ struct AdminReply {
     explicit AdminReply(std::string tag_) : tag(std::move(tag_)) {}
 
     std::string tag;
+    // What the command makes of the client's transaction; there is nothing in it to be undone.
+    std::optional<protocol::TransactionStatus> transaction;
     std::optional<Table> table;
     std::vector<AdminNotice> notices;
 };
 
 using AdminOutcome = protocol::Result<AdminReply>;
+
+struct AdminDescription {
+    ColumnsRef columns;                     // none: it has no rows
+    std::vector<protocol::Oid> parameters;  // types of $1, $2 ...
+};
 
 // What a session can have done.
 class AdminCommands {
@@ -40,9 +47,8 @@ public:
 
     virtual ~AdminCommands() = default;
 
-    // The columns of its result, nullptr if it has no rows; they live as long as the process. An
-    // Error: there is no such command.
-    virtual protocol::Result<const Columns*> describe(const AdminCommand& command) = 0;
+    // An Error: there is no such command.
+    virtual protocol::Result<AdminDescription> describe(const AdminCommand& command) = 0;
     // Calls `done` once, now or later; never after the session is gone. REQUIRES: describe() had no
     // error.
     virtual void run(const AdminCommand& command, Done done) = 0;
@@ -87,7 +93,7 @@ public:
 private:
     struct Statement {
         std::optional<AdminCommand> command;  // none: an empty text
-        const Columns* columns = nullptr;
+        AdminDescription description;
     };
 
     struct Portal {
@@ -116,6 +122,9 @@ private:
     void write_columns(const Statement& statement, const ResultFormats& formats);
     void write_notices(const AdminReply& reply);
     void ready();
+    // An Error if the transaction has failed and the command does not end it.
+    std::optional<protocol::Error> refused_by_transaction(const AdminCommand& command) const;
+    void command_failed(const protocol::Error& error);
     void fail(const protocol::Error& error);
     void malformed();
     Statement* find_statement(std::string_view name);
@@ -135,6 +144,7 @@ private:
     bool in_query_ = false;
     bool running_ = false;
     bool advancing_ = false;
+    protocol::TransactionStatus status_ = protocol::TransactionStatus::idle;
     bool skip_to_sync_ = false;
     bool ended_ = false;
 };

@@ -1,9 +1,10 @@
-// AdminSession: the extended protocol. There are no parameters, and a portal's rows are made when
-// it is first executed.
+// AdminSession: the extended protocol. Only queries have parameters, and a portal's rows are made
+// when it is first executed.
 #include "protocol/backend_messages.h"
 #include "protocol/field_cursor.h"
 #include "protocol/frontend_messages.h"
 #include "protocol/message.h"
+#include "proxy/admin_parameters.h"
 #include "proxy/admin_session.h"
 
 #include <algorithm>
@@ -35,24 +36,6 @@ protocol::Error no_portal(std::string_view name) {
     );
 }
 
-// The parameters of a Bind message, of which there must be none.
-std::optional<protocol::Error> read_parameters(
-    protocol::FieldCursor& fields, std::string_view statement
-) {
-    static_cast<void>(fields.take(std::size_t{fields.u16()} * 2));
-    const unsigned count = fields.u16();
-    for (unsigned i = 0; i < count && fields.ok(); ++i) {
-        const auto length = fields.i32();
-        if (length > 0) static_cast<void>(fields.take(static_cast<std::size_t>(length)));
-    }
-    if (count == 0 || !fields.ok()) return std::nullopt;
-    return error(
-        sqlstate::protocol_violation,
-        "bind message supplies " + std::to_string(count) +
-            " parameters, but prepared statement \"" + std::string(statement) + "\" requires 0"
-    );
-}
-
 std::optional<protocol::Error> check_formats(const ResultFormats& formats, const Columns* columns) {
     const auto width = columns == nullptr ? 0 : columns->size();
     if (formats.size() > 1 && formats.size() != width) {
@@ -73,7 +56,7 @@ std::optional<protocol::Error> check_formats(const ResultFormats& formats, const
 }  // namespace
 
 void AdminSession::fail(const protocol::Error& why) {
-    write_error(why, out_);
+    command_failed(why);
     skip_to_sync_ = true;
 }
 
@@ -95,8 +78,10 @@ void AdminSession::on_parse(Bytes body) {
     protocol::FieldCursor fields(body);
     const auto name = fields.c_string();
     const auto text = fields.c_string();
-    // There are no parameters whose types would matter.
-    static_cast<void>(fields.take(std::size_t{fields.u16()} * 4));
+    std::vector<protocol::Oid> types;
+    const unsigned type_count = fields.u16();
+    for (unsigned i = 0; i < type_count && fields.ok(); ++i)
+        types.push_back(fields.u32());
     if (!fields.finished()) return malformed();
     if (!name.empty() && find_statement(name) != nullptr) {
         return fail(error(
@@ -113,10 +98,14 @@ void AdminSession::on_parse(Bytes body) {
     }
     Statement statement;
     if (!commands->empty()) {
-        auto columns = commands_.describe(commands->front());
-        if (!columns) return fail(columns.error());
-        statement.columns = *columns;
-        statement.command = std::move(commands->front());
+        auto& command = commands->front();
+        if (const auto refused = refused_by_transaction(command)) return fail(*refused);
+        command.parameter_types = std::move(types);
+        command.described = true;
+        auto description = commands_.describe(command);
+        if (!description) return fail(description.error());
+        statement.description = std::move(*description);
+        statement.command = std::move(command);
     }
     if (name.size() > max_name ||
         (find_statement(name) == nullptr && statements_.size() >= max_statements)) {
@@ -130,16 +119,20 @@ void AdminSession::on_bind(Bytes body) {
     protocol::FieldCursor fields(body);
     const auto name = fields.c_string();
     const auto statement_name = fields.c_string();
-    const auto parameters = read_parameters(fields, statement_name);
+    const auto* statement = find_statement(statement_name);
+    static const std::vector<protocol::Oid> no_types;
+    auto parameters = read_parameters(
+        fields, statement_name, statement == nullptr ? no_types : statement->description.parameters
+    );
     Portal portal;
     const unsigned formats = fields.u16();
     for (unsigned i = 0; i < formats && fields.ok(); ++i)
         portal.formats.push_back(fields.u16());
     if (!fields.finished()) return malformed();
-    const auto* statement = find_statement(statement_name);
     if (statement == nullptr) return fail(no_statement(statement_name));
-    if (parameters) return fail(*parameters);
-    if (const auto wrong = check_formats(portal.formats, statement->columns)) return fail(*wrong);
+    if (!parameters) return fail(parameters.error());
+    const auto* const columns = statement->description.columns.get();
+    if (const auto wrong = check_formats(portal.formats, columns)) return fail(*wrong);
     if (!name.empty() && find_portal(name) != nullptr) {
         return fail(error(duplicate_cursor, "cursor \"" + std::string(name) + "\" already exists"));
     }
@@ -148,15 +141,16 @@ void AdminSession::on_bind(Bytes body) {
         return fail(error(sqlstate::program_limit_exceeded, "too many portals"));
     }
     portal.statement = *statement;
+    if (portal.statement.command) portal.statement.command->parameters = std::move(*parameters);
     portals_.insert_or_assign(std::string(name), std::move(portal));
     protocol::write_empty(backend::bind_complete, out_);
 }
 
 void AdminSession::write_columns(const Statement& statement, const ResultFormats& formats) {
-    if (statement.columns == nullptr) {
+    if (statement.description.columns == nullptr) {
         protocol::write_empty(backend::no_data, out_);
     } else {
-        write_row_description(*statement.columns, formats, out_);
+        write_row_description(*statement.description.columns, formats, out_);
     }
 }
 
@@ -170,7 +164,11 @@ void AdminSession::on_describe(Bytes body) {
     }
     const auto* statement = find_statement(target->name);
     if (statement == nullptr) return fail(no_statement(target->name));
-    out_.begin(backend::parameter_description).u16(0).end();
+    const auto& parameters = statement->description.parameters;
+    out_.begin(backend::parameter_description).u16(static_cast<std::uint16_t>(parameters.size()));
+    for (const auto type : parameters)
+        out_.u32(type);
+    out_.end();
     write_columns(*statement, {});
 }
 
@@ -186,6 +184,9 @@ void AdminSession::on_execute(Bytes body) {
     }
     execute_rows_ = rows > 0 ? static_cast<std::uint32_t>(rows) : 0;
     if (!portal->reply) {
+        if (const auto refused = refused_by_transaction(*portal->statement.command)) {
+            return fail(*refused);
+        }
         executing_ = name;
         return start(*portal->statement.command);
     }

@@ -8,6 +8,8 @@
 #include "proxy/version.h"
 
 #include <algorithm>
+#include <array>
+#include <utility>
 
 namespace weir::proxy {
 
@@ -66,47 +68,72 @@ Rows show_nothing(const ShowContext&) {
     return {};
 }
 
-// Drivers ask for these and set them at their start.
-Rows show_client_encoding(const ShowContext&) {
-    return {{std::string("UTF-8")}};
+// Drivers, tools and pools ask for these and set them at their start; nothing hangs on them here.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 28> pretended{{
+    {"application_name", ""},
+    {"bytea_output", "hex"},
+    {"client_encoding", "UTF-8"},
+    {"client_min_messages", "notice"},
+    {"datestyle", "ISO"},
+    {"default_transaction_isolation", "read committed"},
+    {"default_transaction_read_only", "off"},
+    {"extra_float_digits", "2"},
+    {"idle_in_transaction_session_timeout", "0"},
+    {"in_hot_standby", "off"},
+    {"integer_datetimes", "on"},
+    {"intervalstyle", "postgres"},
+    {"is_superuser", "on"},
+    {"jit", "off"},
+    {"lc_collate", "C"},
+    {"lock_timeout", "0"},
+    {"max_identifier_length", "63"},
+    {"row_security", "off"},
+    {"search_path", "public"},
+    {"server_encoding", "UTF8"},
+    {"server_version", "15.0"},
+    {"server_version_num", "150000"},
+    {"standard_conforming_strings", "on"},
+    {"statement_timeout", "0"},
+    {"synchronize_seqscans", "on"},
+    {"timezone", "GMT"},
+    {"transaction_isolation", "read committed"},
+    {"transaction_read_only", "off"},
+}};
+
+template <std::size_t i>
+Rows show_pretended(const ShowContext&) {
+    return {{std::string(pretended[i].second)}};
 }
 
-Rows show_isolation(const ShowContext&) {
-    return {{std::string("read committed")}};
-}
-
-Rows show_on(const ShowContext&) {
-    return {{std::string("on")}};
-}
-
-Rows show_datestyle(const ShowContext&) {
-    return {{std::string("ISO")}};
-}
-
-Rows show_timezone(const ShowContext&) {
-    return {{std::string("GMT")}};
-}
-
-Rows show_float_digits(const ShowContext&) {
-    return {{std::string("2")}};
+template <std::size_t... i>
+std::vector<ShowCommand> make_pretended(std::index_sequence<i...>) {
+    return {
+        {pretended[i].first,
+         Columns{{pretended[i].first, text}},
+         show_pretended<i>,
+         false,
+         false,
+         false}...};
 }
 
 const std::vector<ShowCommand>& pretended_parameters() {
-    static const std::vector<ShowCommand> parameters{
-        {"client_encoding", {{"client_encoding", text}}, show_client_encoding},
-        {"default_transaction_isolation",
-         {{"default_transaction_isolation", text}},
-         show_isolation},
-        {"standard_conforming_strings", {{"standard_conforming_strings", text}}, show_on},
-        {"datestyle", {{"datestyle", text}}, show_datestyle},
-        {"timezone", {{"timezone", text}}, show_timezone},
-        {"extra_float_digits", {{"extra_float_digits", text}}, show_float_digits},
-    };
+    static const auto parameters = make_pretended(std::make_index_sequence<pretended.size()>());
     return parameters;
+}
+
+// As PostgreSQL's SHOW ALL.
+Rows show_all(const ShowContext& context) {
+    Rows rows;
+    for (auto& config : conf::config_rows(context.server.settings()))
+        rows.push_back({config.key, config.value, std::string()});
+    for (const auto& [name, value] : pretended_settings())
+        rows.push_back({name, value, std::string("of the console")});
+    return rows;
 }
 
 const std::vector<ShowCommand>& show_commands() {
     static const std::vector<ShowCommand> commands{
+        {"all", {{"name", text}, {"setting", text}, {"description", text}}, show_all},
         {"catalog", catalog_columns(), show_catalog},
         {"clients", socket_columns(), show_clients, true},
         {"config",
@@ -139,6 +166,7 @@ const std::vector<ShowCommand>& show_commands() {
         {"pins", pins_columns(), show_pins, true},
         {"pin_counts", pin_counts_columns(), show_pin_counts},
         {"pools", pools_columns(), show_pools},
+        {"problems", problems_columns(), show_problems, true, false, true},
         {"routes", routes_columns(), show_routes},
         {"servers", socket_columns(), show_servers, true},
         {"settings", settings_columns(), show_settings, true, true},
@@ -147,8 +175,10 @@ const std::vector<ShowCommand>& show_commands() {
         {"stats_averages", stats_averages_columns(), show_stats_averages},
         {"stats_totals", stats_totals_columns(), show_stats_totals},
         {"totals", {{"name", text}, {"value", numeric}}, show_totals},
+        {"transactions", transactions_columns(), show_transactions, true},
         {"users", users_columns(), show_users},
         {"version", {{"version", text}}, show_version},
+        {"waits", waits_columns(), show_waits, true},
     };
     return commands;
 }
@@ -171,13 +201,33 @@ bool is_pretended_parameter(std::string_view name) {
     return find_in(pretended_parameters(), name) != nullptr;
 }
 
+std::map<std::string, std::string, std::less<>> pretended_settings() {
+    return {pretended.begin(), pretended.end()};
+}
+
+const ShowCommand* find_show_table(std::string_view name) {
+    const auto* show = find_in(show_commands(), name);
+    return show == nullptr || show->columns.empty() ? nullptr : show;
+}
+
+const std::vector<ShowCommand>& all_show_commands() {
+    return show_commands();
+}
+
+std::string console_version_text() {
+    return "PostgreSQL 15.0 (console of pgweir " + std::string(version()) + ")";
+}
+
 std::string_view help_text() {
     return "\n\tSHOW HELP|CONFIG|DATABASES|POOLS|CLIENTS|SERVERS|USERS|VERSION\n"
            "\tSHOW PEERS|PEER_POOLS\n"
            "\tSHOW PINS|PIN_COUNTS|LENDING|LISTENERS\n"
+           "\tSHOW PROBLEMS|WAITS|TRANSACTIONS\n"
            "\tSHOW HOSTS|ROUTES|CATALOG|CONSISTENCY\n"
            "\tSHOW SETTINGS [<client_id>]\n"
            "\tSHOW LISTS|MEM|STATE\n"
+           "\tSHOW <topic> WHERE|ORDER BY|LIMIT ...\n"
+           "\tSELECT ... FROM <topic> ...\n"
            "\tSHOW DNS_HOSTS|DNS_ZONES\n"
            "\tSHOW STATS|STATS_TOTALS|STATS_AVERAGES|TOTALS\n"
            "\tSET key = arg\n"
@@ -189,6 +239,8 @@ std::string_view help_text() {
            "\tRECONNECT [<db>]\n"
            "\tKILL [<db>]\n"
            "\tKILL_CLIENT <client_id>\n"
+           "\tCANCEL CLIENT <client_id>\n"
+           "\tCANCEL IDLE_TX > <duration>\n"
            "\tDRAIN <host>\n"
            "\tUNDRAIN <host>\n"
            "\tFENCE <host>\n"

@@ -6,6 +6,8 @@
 //   admin_show_pins.cc      PINS, PIN_COUNTS, LENDING
 //   admin_show_clusters.cc  HOSTS, ROUTES, CATALOG, CONSISTENCY
 //   admin_show_listeners.cc LISTENERS
+//   admin_show_activity.cc  WAITS, TRANSACTIONS
+//   admin_problems.cc       PROBLEMS
 //   admin_show_settings.cc  SETTINGS
 //   admin_show_stats.cc     STATS and its like
 #pragma once
@@ -13,6 +15,10 @@
 #include "proxy/admin_result.h"
 #include "proxy/admin_stats.h"
 #include "proxy/client_session.h"
+#include "proxy/problems.h"
+
+#include <functional>
+#include <map>
 
 namespace weir::proxy {
 
@@ -28,7 +34,8 @@ struct ShowContext {
     std::vector<SessionView> console_clients;
     // Filled for those that ask for it (ShowCommand::needs_sessions).
     std::vector<SessionView> sessions;
-    std::string argument;  // of SHOW <topic> <argument>; only those that take one get any
+    std::vector<BlockedBackend> blocked = {};  // ShowCommand::needs_locks
+    std::string argument = {};  // of SHOW <topic> <argument>; only those that take one get any
 };
 
 struct ShowCommand {
@@ -37,12 +44,20 @@ struct ShowCommand {
     std::vector<Row> (*rows)(const ShowContext& context);
     bool needs_sessions = false;
     bool takes_argument = false;
+    bool needs_locks = false;  // who waits for whose locks; the servers are asked
 };
 
 // nullptr: there is none. Topics in any case; also what PgBouncer pretends to have, such as
 // client_encoding.
 const ShowCommand* find_show(std::string_view topic);
 bool is_pretended_parameter(std::string_view name);
+// Their values, by their names in lower case.
+std::map<std::string, std::string, std::less<>> pretended_settings();
+// A topic that is a table for queries, by its name in lower case; nullptr: none.
+const ShowCommand* find_show_table(std::string_view name);
+const std::vector<ShowCommand>& all_show_commands();
+// What SELECT version() says. Tools look for PostgreSQL's version in it.
+std::string console_version_text();
 std::string_view help_text();
 
 // --- columns and rows, for the table in admin_show.cc ---
@@ -70,6 +85,16 @@ std::vector<Row> show_consistency(const ShowContext& context);
 Columns settings_columns();
 std::vector<Row> show_settings(const ShowContext& context);
 
+// admin_show_activity.cc
+Columns waits_columns();
+std::vector<Row> show_waits(const ShowContext& context);
+Columns transactions_columns();
+std::vector<Row> show_transactions(const ShowContext& context);
+
+// admin_problems.cc
+Columns problems_columns();
+std::vector<Row> show_problems(const ShowContext& context);
+
 Columns listeners_columns();
 std::vector<Row> show_listeners(const ShowContext& context);
 
@@ -96,6 +121,17 @@ std::vector<Row> show_totals(const ShowContext& context);
 std::string_view state_shown(
     const pool::ServerConnection& server, const conf::Settings& settings, pool::TimePoint now
 );
+
+// The limit or trouble for which clients of the pool wait; empty: none, they are about to be
+// served.
+struct WaitCause {
+    std::string_view limit;  // "pool_size", "max_connections" ...
+    std::int64_t used = 0;   // servers that count, and how many there may be; 0: no number
+    std::int64_t allowed = 0;
+    std::string detail;  // the last error of a login
+};
+
+WaitCause wait_cause(Server& server, const PoolEntry& entry);
 
 // "current", "outdated" or "none"; only the first is used.
 std::string_view state_shown(const CatalogState& state, const CatalogState::Snapshot& snapshot);

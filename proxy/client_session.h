@@ -19,6 +19,7 @@
 //   session_timers.cc      deadlines              session_pins.cc      keeping a server
 //   session_listen.cc      LISTEN, by a connection that listens for all
 //   session_notifications.cc  what it brings
+//   session_cancel.cc     what operators end
 //   session_routing.cc    which host of a cluster  session_retry.cc  reads that a replica refuses
 //   session_meter.cc      what statements cost
 #pragma once
@@ -101,6 +102,8 @@ struct SessionView {
     WaitsFor waits_for = WaitsFor::nothing;
     pool::TimePoint wait_since{};      // if it waits
     std::uint32_t server_process = 0;  // of PostgreSQL, of the server it holds; 0 = none
+    std::string server_address;
+    int server_port = 0;
     unsigned host = 0;                 // of a cluster: whose pool it waits in or has its server of
     bool on_replica = false;
     std::string traceparent;  // of the statement; empty: not traced
@@ -117,6 +120,10 @@ public:
     void begin();
     // The client asked to cancel by its key.
     void cancel();
+    // Ends what the client has open and idle for at least that long: its server rolls back, and the
+    // client, who lives, is told by the answer to its next statement. False: there is no such
+    // transaction, or it hangs on a server that the client keeps (a pin, session mode).
+    bool cancel_transaction(const protocol::Error& why, pool::Duration idle_for);
     // Ends the session with this error, now or (when `after_transaction`) as soon as it holds no
     // server for a transaction.
     void end(const protocol::Error& why);
@@ -326,6 +333,7 @@ private:
     bool server_is_alive();
     [[gnu::hot]] void give_server_back();
     void let_server_go();
+    [[gnu::cold]] void drop_transaction(pool::CloseReason reason, const protocol::Error& why);
     [[gnu::cold]] void lose_server(
         const protocol::Error& error, pool::CloseReason reason, bool gone
     );
@@ -903,6 +911,8 @@ private:
     router::StatementKind pin_statement_ = router::StatementKind::unknown;
     pool::TimePoint pinned_at_{};
     std::uint64_t pinned_transactions_ = 0;     // of transactions_, those that ended while pinned
+    // Why a transaction ended that the client believes to be open.
+    std::unique_ptr<protocol::Error> lost_transaction_;
     std::unique_ptr<protocol::Error> refusal_;  // see refused_parse, guard_statement
     std::string unknown_name_;
     std::unique_ptr<protocol::ClientStatements> statements_;

@@ -25,15 +25,15 @@ bool ClientSession::answer_locally(const Group& group, const Plan& plan) {
     auto& out = worker_.to_client();
     const bool ends_block =
         plan.lone_query == StatementKind::rollback || plan.lone_query == StatementKind::commit;
-    const bool lost = routing_ != nullptr && routing_->lost_transaction != nullptr;
+    const bool lost = lost_transaction_ != nullptr;
     if (lost && group.terminator != 0 && plan.lone_query != StatementKind::rollback) {
         // COMMIT ends it, but never as if it had been done.
-        const auto why = std::exchange(routing_->lost_transaction, nullptr);
+        const auto why = std::exchange(lost_transaction_, nullptr);
         if (plan.ends_transaction) local_failed_ = in_transaction_ = false;
         fail_group(group, *why);
         return true;
     }
-    if (lost) routing_->lost_transaction.reset();
+    if (lost) lost_transaction_.reset();
     if (local_failed_ && !ends_block) {
         // COMMIT or ROLLBACK by the extended protocol is answered by PostgreSQL, in a transaction
         // that has failed there, too.

@@ -92,6 +92,11 @@ public:
     // Drops one client; false if there is none with this id. `done` is called on the control
     // thread.
     void kill_client(std::uint64_t id, std::function<void(bool)> done);
+    // Runs `act` for all sessions, each on its worker, and calls `done` on the control thread with
+    // the number of those for which it said true.
+    void act_on_sessions(
+        std::function<bool(ClientSession&)> act, std::function<void(std::size_t)> done
+    );
     void shut_down(Shutdown how);
 
     Shutdown shutting_down() const { return shutdown_; }

@@ -6,6 +6,7 @@
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
+#include <atomic>
 
 namespace weir::proxy {
 
@@ -142,6 +143,31 @@ void Server::kill_client(std::uint64_t id, std::function<void(bool)> done) {
         session.end(protocol::fatal(protocol::sqlstate::admin_shutdown, "admin forced disconnect"));
     });
     asio::post(io_, [done = std::move(done)] { done(true); });
+}
+
+void Server::act_on_sessions(
+    std::function<bool(ClientSession&)> act, std::function<void(std::size_t)> done
+) {
+    struct Counting {
+        std::atomic<std::size_t> acted{0};
+        std::atomic<std::size_t> workers_left{0};
+        std::function<void(std::size_t)> done;
+    };
+
+    auto all = std::make_shared<Counting>();
+    all->workers_left = workers_.size();
+    all->done = std::move(done);
+    for (const auto& worker : workers_) {
+        worker->with_all_sessions(
+            [all, act](ClientSession& session) {
+                if (act(session)) ++all->acted;
+            },
+            [this, all] {
+                if (--all->workers_left > 0) return;
+                asio::post(io_, [all] { all->done(all->acted.load()); });
+            }
+        );
+    }
 }
 
 }  // namespace weir::proxy

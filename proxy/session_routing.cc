@@ -521,19 +521,8 @@ void ClientSession::lose_primary() {
         server_doomed_ = true;
         return finish_with(fatal);
     }
-    auto& server = *std::exchange(server_, nullptr);
-    server.ran.clear();
-    pool_->retire(server, pool::CloseReason::role_changed, false);
-    end_catalog_change();
-    unresolved_.clear();
-    new_sessions_.clear();
-    touched_.clear();
-    touched_at_end_.clear();
-    resets_ = {};
-    scope_mark_ = 0;
-    scope_for_.reset();
-    local_failed_ = true;
-    r.lost_transaction = std::make_unique<protocol::Error>(
+    drop_transaction(
+        pool::CloseReason::role_changed,
         error(sqlstate::admin_shutdown, "nothing of it was committed.")
     );
 }

@@ -57,9 +57,6 @@ struct Routing {
     std::string group;               // its messages
     std::string begin;               // the BEGIN that went ahead of it
     std::string held;                // answers
-
-    // Why a transaction ended that the client believes to be open.
-    std::unique_ptr<protocol::Error> lost_transaction;
 };
 
 }  // namespace weir::proxy

@@ -154,6 +154,21 @@ def test_console_by_the_extended_protocol():
         with pytest.raises(asyncpg.PostgresError):
             await console.fetch("SHOW NONSENSE")
         assert len(await console.fetch("SHOW VERSION")) == 1
+        # Queries, with parameters, in binary; asyncpg asks for each type that it does not know.
+        sums = await console.fetch(
+            "SELECT database, sum(cl_active) AS clients, avg(maxwait) * 1.5 AS wait FROM pools"
+            " WHERE maxwait < $1 AND database = ANY($2) GROUP BY 1",
+            1000,
+            [os.environ["PGDATABASE"], "nope"],
+        )
+        assert [(type(row["clients"]), float(row["wait"]) >= 0) for row in sums] == [(int, True)]
+        assert await console.fetchval("select 2.5::float8 + $1::float8", 1.5) == 4.0
+        assert await console.fetchval("select $1::bool", True) is True
+        with pytest.raises(asyncpg.UndefinedColumnError):
+            await console.fetch("select nope from pools")
+        async with console.transaction():
+            assert await console.fetchval("select count(*) from clients") >= 1
+        await console.reset()
         await console.close()
 
     run(main())

@@ -56,3 +56,19 @@ console() { PGDATABASE=pgbouncer PGUSER=$WEIR_ADMIN "${psql[@]}" "$@"; }
 same "the console's SHOW POOLS" 1 "$(console -c 'SHOW POOLS' | grep -c "^$PGDATABASE|$PGUSER|")"
 same "several SHOWs on one connection" ok "$(console -c 'SHOW STATS' -c 'SHOW CLIENTS' \
     -c 'SHOW SERVERS' >/dev/null && echo ok)"
+
+# What psql asks by itself is answered on the console, too.
+if [[ ${WEIR_PROXY:-} != pgbouncer ]]; then
+    for command in '\d' '\d+' '\d pools' '\d+ pools' '\dt' '\dv' '\di' '\ds' '\l' '\l+' '\du' '\du+' '\dn' \
+        '\dn+' '\df' '\dT' '\dp' '\dx' '\db' '\dg' '\dS pg_class' '\conninfo' '\drds' '\dA' '\dC' '\do' \
+        '\des' '\dew' '\dRp' '\dRs' '\dL' '\dO' '\dD' '\dc' '\dF' '\dy' '\sf nope' '\encoding'; do
+        errors=$(console -v ON_ERROR_STOP=0 -c "$command" 2>&1 >/dev/null |
+            grep -v 'Did not find\|does not support\|function "nope"' || true)
+        same "the console's $command" "" "$errors"
+    done
+    same "the console's \\d of a table" 1 "$(console -c '\d pools' | grep -c '^cl_waiting|integer')"
+    same "the console's \\l" 1 "$(console -c '\l' | grep -c "^$PGDATABASE|")"
+    same "a query on the console" "$PGUSER" "$(console -c "select \"user\" from pools
+        where database = '$PGDATABASE' and \"user\" ~ '^$PGUSER\$'")"
+    same "\\gdesc on the console" 'count|bigint' "$(console <<<'select count(*) from pools \gdesc')"
+fi

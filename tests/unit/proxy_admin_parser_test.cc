@@ -95,12 +95,51 @@ TEST_CASE("admin parser: none and several") {
     CHECK(described(commands->at(2)) == with(AdminVerb::set, "x", "1"));
 }
 
+TEST_CASE("admin parser: queries, and what clients say to every server") {
+    struct Row {
+        const char* text;
+        std::string expected;
+    };
+
+    const Row rows[] = {
+        {"SELECT 1, 2", with(AdminVerb::sql, "", "SELECT 1, 2")},
+        {"select 1", with(AdminVerb::sql, "", "select 1")},
+        {"select version()", with(AdminVerb::sql, "", "select version()")},
+        {"select ';' from \"a;b\"", with(AdminVerb::sql, "", "select ';' from \"a;b\"")},
+        {"show clients where wait > 1",
+         with(AdminVerb::sql, "", "SELECT * FROM clients where wait > 1")},
+        {"SHOW pools ORDER BY 1;", with(AdminVerb::sql, "", "SELECT * FROM pools ORDER BY 1")},
+        {"begin", with(AdminVerb::begin, "BEGIN")},
+        {"START TRANSACTION READ ONLY", with(AdminVerb::begin, "START TRANSACTION")},
+        {"commit", with(AdminVerb::commit)},
+        {"ROLLBACK;", with(AdminVerb::rollback)},
+        {"set session characteristics as transaction read only", with(AdminVerb::ignore, "SET")},
+        {"set datestyle = iso, mdy", with(AdminVerb::ignore, "SET")},
+        {"show transaction isolation level", with(AdminVerb::show, "transaction_isolation")},
+        {"reset all", with(AdminVerb::ignore, "RESET")},
+        {"discard all", with(AdminVerb::ignore, "DISCARD ALL")},
+        {"CANCEL CLIENT 5", with(AdminVerb::cancel_client, "5")},
+        {"cancel idle_tx > 5min", with(AdminVerb::cancel_idle_tx, "", "5m")},
+        {"cancel idle_tx '90s';", with(AdminVerb::cancel_idle_tx, "", "90s")},
+    };
+    for (const auto& row : rows) {
+        CAPTURE(row.text);
+        const auto commands = parse_admin(row.text);
+        REQUIRE(commands.has_value());
+        REQUIRE(commands->size() == 1);
+        CHECK(described(commands->front()) == row.expected);
+    }
+    const auto several = parse_admin("show pools; select ';'; pause db; select 2");
+    REQUIRE(several.has_value());
+    REQUIRE(several->size() == 4);
+    CHECK(several->at(3).shift == 33);
+    CHECK(several->at(1).text == " select ';'");
+}
+
 TEST_CASE("admin parser: what is not understood is told with its text") {
     for (const char* text :
          {"nonsense",
-          "BEGIN",
-          "SELECT 1, 2",
-          "select * from pg_class",
+          "select",
           "show pools now",
           "set x",
           "set x y",
@@ -170,7 +209,9 @@ TEST_CASE("admin parser: any bytes end in an answer") {
 
 TEST_CASE("admin rights: who may run what") {
     for (const char* text :
-         {"disable a",
+         {"cancel client 1",
+          "cancel idle_tx > 1s",
+          "disable a",
           "drain a:1",
           "enable a",
           "explain route a select 1",
@@ -198,6 +239,9 @@ TEST_CASE("admin rights: who may run what") {
          {"show pools",
           "show config",
           "select version",
+          "select * from pools",
+          "begin",
+          "reset all",
           "show help",
           "show hosts",
           "show routes",

@@ -19,10 +19,10 @@ inline const Columns two_columns{{"name", ColumnType::text}, {"n", ColumnType::i
 // SHOW rows: three rows. SHOW help: a notice. PAUSE: waits until the test ends it. RELOAD: fails.
 class ScriptedCommands final : public AdminCommands {
 public:
-    protocol::Result<const Columns*> describe(const AdminCommand& command) override {
-        if (command.verb != AdminVerb::show) return nullptr;
-        if (command.argument == "rows") return &two_columns;
-        if (command.argument == "help") return nullptr;
+    protocol::Result<AdminDescription> describe(const AdminCommand& command) override {
+        if (command.verb != AdminVerb::show) return AdminDescription{};
+        if (command.argument == "rows") return AdminDescription{constant_columns(two_columns), {}};
+        if (command.argument == "help") return AdminDescription{};
         return invalid_command(command.text);
     }
 
@@ -38,7 +38,7 @@ public:
         AdminReply reply(command.verb == AdminVerb::show ? "SHOW" : "RESUME");
         if (command.argument == "help") reply.notices.push_back({"usage", "detail"});
         if (command.argument == "rows") {
-            reply.table = Table{&two_columns, {}};
+            reply.table = Table{constant_columns(two_columns), {}};
             for (std::int64_t i = 1; i <= 3; ++i)
                 reply.table->rows.push_back({"r"s, i});
         }
