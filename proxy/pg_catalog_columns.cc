@@ -1,7 +1,7 @@
 // The columns of PostgreSQL 15's pg_catalog and information_schema, made from a running server:
 // "relation column:type ...". t text, i int4, b int8, n numeric, f float8, B boolean, o oid.
-// pg_class.relhasoids, reltriggers and pg_proc.proisagg, proiswindow are of older servers: psql asks for them,
-// since the console says that it is PgBouncer 1.25.
+// pg_class.relhasoids, reltriggers and pg_proc.proisagg, proiswindow are of older servers: psql and
+// pgcli ask for them, since the console says that it is PgBouncer 1.25.
 #include "proxy/pg_catalog.h"
 
 #include <array>
@@ -11,7 +11,8 @@ namespace weir::proxy {
 namespace {
 
 // clang-format off
-constexpr std::array<std::string_view, 146> relations{
+constexpr std::array<std::string_view, 147> relations{
+    "pg_get_keywords word:t catcode:t barelabel:B catdesc:t baredesc:t",
     "information_schema.administrable_role_authorizations grantee:t role_name:t is_grantable:t",
     "information_schema.applicable_roles grantee:t role_name:t is_grantable:t",
     "information_schema.check_constraints constraint_catalog:t constraint_schema:t "

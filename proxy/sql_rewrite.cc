@@ -45,6 +45,11 @@ constexpr std::array<Renamed, 8> renamed_functions{{
     {"least", "min"},
 }};
 
+constexpr std::array<Renamed, 2> table_functions{{
+    {"pg_show_all_settings", "pg_settings"},
+    {"pg_get_keywords", "pg_get_keywords"},
+}};
+
 // Functions without parentheses.
 constexpr std::array<std::string_view, 6> bare_functions{
     "current_user",
@@ -245,11 +250,13 @@ private:
 
     void word(const Token& token) {
         const bool quoted_name = token.kind == TokenKind::quoted_identifier;
-        const bool follows_dot = at_ > 0 && is_symbol(tokens_[at_ - 1], ".");
+        const bool follows_dot =
+            at_ > 0 && at_ != behind_schema_ && is_symbol(tokens_[at_ - 1], ".");
         if (!follows_dot && is_symbol(peek(1), ".")) {
             const auto schema = identifier_value(token);
             if (schema == "pg_catalog" || schema == "public") {
                 at_ += 2;
+                behind_schema_ = at_;
                 return at_ < tokens_.size() ? step() : void();
             }
             if (schema == "information_schema" && is_name(peek(2))) {
@@ -308,6 +315,13 @@ private:
             return true;
         }
         if (is_keyword(token, "array")) return array(token);
+        // Functions of pgAdmin's and DBeaver's first queries that return tables.
+        for (const auto& [from, to] : table_functions) {
+            if (!protocol::is_word(token.text, from)) continue;
+            if (!is_symbol(peek(1), "(") || !is_symbol(peek(2), ")")) continue;
+            at_ += 3;
+            return emit_operand(std::string(to), token), true;
+        }
         if (is_keyword(token, "unnest") && is_symbol(peek(1), "(")) return unnest(token);
         if (is_keyword(token, "table") && at_ == 0) {
             ++at_;
@@ -606,6 +620,7 @@ private:
     std::vector<Piece> pieces_;
     std::vector<Open> open_;
     std::size_t wraps_ = 0;
+    std::size_t behind_schema_ = none;  // token before which a schema was left out
     std::size_t drop_from_ = none;  // token at which something begins that SQLite has no place for
     std::size_t primary_ = none;    // piece at which the operand before here begins
     std::vector<SqlParameter> parameters_;

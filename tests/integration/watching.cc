@@ -76,7 +76,7 @@ TEST_CASE("every SHOW is a table for queries" * ours_only()) {
     for (int row = 0; row < tables.rows(); ++row) {
         CAPTURE(tables.value(row, 0));
         const auto show = console.exec("SHOW " + tables.value(row, 0));
-        const auto query = console.exec("SELECT * FROM " + tables.value(row, 0));
+        const auto query = console.exec("SELECT * FROM \"" + tables.value(row, 0) + '"');
         CHECK(show.columns() == query.columns());
     }
     // Several statements, errors with SQLSTATE and position, transactions.
@@ -234,7 +234,9 @@ TEST_CASE(
 }
 
 TEST_CASE("SHOW PROBLEMS names a full server and a host that is down" * ours_only()) {
-    Cluster cluster{Cluster::Options{.max_connections = 8}};
+    Cluster::Options options;
+    options.max_connections = 8;
+    Cluster cluster{options};
     const Database database{cluster};
     const Proxy proxy{Fixture::config(database, 5, {{"server_login_retry", 1}})};
     Pg console = proxy.console();

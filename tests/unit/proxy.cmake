@@ -37,6 +37,7 @@ add_executable(test_console
     proxy_admin_parser_test.cc
     proxy_admin_result_test.cc
     proxy_admin_session_test.cc
+    proxy_problems_test.cc
     proxy_sql_test.cc
 )
 target_link_libraries(test_console PRIVATE weir_proxy weir_test_main weir_warnings)
