@@ -15,7 +15,7 @@ double seconds_between(pool::TimePoint since, pool::TimePoint now) {
     return std::max(std::chrono::duration<double>(now - since).count(), 0.0);
 }
 
-std::int64_t number(std::size_t count) {
+std::int64_t count_shown(std::size_t count) {
     return static_cast<std::int64_t>(count);
 }
 
@@ -38,11 +38,11 @@ WaitCause wait_cause(Server& server, const PoolEntry& entry) {
         const bool down = failure->code.text().starts_with("08") ||
                           failure->code == protocol::sqlstate::cannot_connect_now;
         const auto limit = full ? "max_connections" : down ? "host_down" : "server_login";
-        return {limit, number(entry.total(now)), 0, failure->message};
+        return {limit, count_shown(entry.total(now)), 0, failure->message};
     }
-    const auto used = number(entry.total(now));
+    const auto used = count_shown(entry.total(now));
     const auto limits = entry.pool.limits();
-    const auto size = number(limits.size);
+    const auto size = count_shown(limits.size);
     std::size_t in_database = 0;
     std::size_t of_user = 0;
     for (const auto& [other, pools] : server.pools().entries()) {
@@ -51,11 +51,11 @@ WaitCause wait_cause(Server& server, const PoolEntry& entry) {
     }
     const auto per_database = conf::effective_max_db_connections(settings, name.database);
     const auto per_user = conf::effective_max_user_connections(settings, name.user);
-    if (per_database > 0 && number(in_database) >= per_database) {
-        return {"max_db_connections", number(in_database), per_database, {}};
+    if (per_database > 0 && count_shown(in_database) >= per_database) {
+        return {"max_db_connections", count_shown(in_database), per_database, {}};
     }
-    if (per_user > 0 && number(of_user) >= per_user) {
-        return {"max_user_connections", number(of_user), per_user, {}};
+    if (per_user > 0 && count_shown(of_user) >= per_user) {
+        return {"max_user_connections", count_shown(of_user), per_user, {}};
     }
     if (size > 0 && used >= size) return {"pool_size", used, size, {}};
     return {{}, used, size, {}};

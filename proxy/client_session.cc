@@ -363,16 +363,9 @@ SessionView ClientSession::view() const {
     view.request = request_at_;
     if (waiting_) view.wait = worker_.loop().now() - waiter_.since;
     if (waits_for_host()) view.wait = worker_.loop().now() - *routing_->waiting_since;
-    view.in_transaction = in_transaction_;
-    view.transaction_started = transaction_at_;
-    view.idle_since = idle_since_;
-    if (waiting_) view.waits_for = WaitsFor::server;
-    if (waits_for_host()) view.waits_for = WaitsFor::host;
     if (server_ != nullptr) {
-        const auto& identity = server_->identity();
-        view.server_process = static_cast<std::uint32_t>(identity.cancel_key.process_id);
-        view.server_address = identity.address;
-        view.server_port = identity.port;
+        view.server_address = server_->identity().address;
+        view.server_port = server_->identity().port;
     }
     view.server_id = server_ != nullptr ? server_->id() : 0;
     view.server_prepared_statements = server_ != nullptr ? server_->prepared.size() : 0;

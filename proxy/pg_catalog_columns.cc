@@ -11,7 +11,7 @@ namespace weir::proxy {
 namespace {
 
 // clang-format off
-constexpr std::array<std::string_view, 147> relations{
+constexpr std::array<std::string_view, 147> relation_texts{
     "pg_get_keywords word:t catcode:t barelabel:B catdesc:t baredesc:t",
     "information_schema.administrable_role_authorizations grantee:t role_name:t is_grantable:t",
     "information_schema.applicable_roles grantee:t role_name:t is_grantable:t",
@@ -357,7 +357,7 @@ constexpr std::array<std::string_view, 147> relations{
 }  // namespace
 
 std::span<const std::string_view> pg_catalog_relations() {
-    return relations;
+    return relation_texts;
 }
 
 }  // namespace weir::proxy

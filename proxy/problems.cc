@@ -22,7 +22,7 @@ constexpr double pool_weight = 200;
 // Whoever makes clients wait comes before what only looks bad.
 constexpr double waiting_weight = 1000;
 
-double seconds(pool::Duration duration) {
+double seconds_of(pool::Duration duration) {
     return std::chrono::duration<double>(duration).count();
 }
 
@@ -94,7 +94,7 @@ private:
         problem.since = pool.longest_wait;
         problem.affected = pool.waiting;
         const auto waiting = fmt::format(
-            "{} clients wait, the longest for {:.1f} s", pool.waiting, seconds(pool.longest_wait)
+            "{} clients wait, the longest for {:.1f} s", pool.waiting, seconds_of(pool.longest_wait)
         );
         double cause = 0;
         if (pool.limit == "paused") {
@@ -172,7 +172,7 @@ private:
                 session == nullptr ? ", which is no server of pgweir's"
                 : session->running
                     ? ", which runs a statement"
-                    : fmt::format(", idle in transaction for {:.1f} s", seconds(session->idle))
+                    : fmt::format(", idle in transaction for {:.1f} s", seconds_of(session->idle))
             );
             problem.next = session != nullptr
                                ? fmt::format("CANCEL CLIENT {}", session->id)
@@ -220,15 +220,16 @@ private:
             "its transaction is open for {:.1f} s, {}; it holds 1 of {} servers of {}, for which "
             "{} "
             "clients wait",
-            seconds(session.transaction_age),
-            idle ? fmt::format("idle for {:.1f} s", seconds(session.idle)) : std::string("working"),
+            seconds_of(session.transaction_age),
+            idle ? fmt::format("idle for {:.1f} s", seconds_of(session.idle))
+                 : std::string("working"),
             pool.servers,
             pool_name(pool),
             pool.waiting
         );
         problem.next = fmt::format("CANCEL CLIENT {}", session.id);
         problem.weight = weight_of(idle ? idle_weight : long_weight, pool.waiting) +
-                         std::min(seconds(problem.since), 3600.0) / 3600.0;
+                         std::min(seconds_of(problem.since), 3600.0) / 3600.0;
         found_.push_back(std::move(problem));
     }
 
@@ -250,12 +251,12 @@ private:
             "longest "
             "for {:.1f} s{}",
             pool.waiting,
-            seconds(pool.longest_wait),
+            seconds_of(pool.longest_wait),
             pool.used,
             pool.allowed,
             pool.limit,
             running,
-            seconds(longest),
+            seconds_of(longest),
             held ? "; but see who holds servers" : ""
         );
         const auto setting =

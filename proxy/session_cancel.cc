@@ -3,18 +3,6 @@
 
 namespace weir::proxy {
 
-std::string_view name_of(WaitsFor what) {
-    switch (what) {
-        case WaitsFor::nothing:
-            return "";
-        case WaitsFor::server:
-            return "server";
-        case WaitsFor::host:
-            return "host";
-    }
-    return "";
-}
-
 // Its server is closed, which rolls back: nothing of the transaction was committed, and the client
 // hears of it before anything else.
 void ClientSession::drop_transaction(pool::CloseReason reason, const protocol::Error& why) {

@@ -252,7 +252,7 @@ private:
     const ColumnTypes& column_type_;
 };
 
-char lower(char c) {
+char lower_case(char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
 }
 
@@ -277,7 +277,7 @@ void append_utf8(std::string& text, std::uint32_t c) {
 
 int digit_of(char c) {
     if (c >= '0' && c <= '9') return c - '0';
-    c = lower(c);
+    c = lower_case(c);
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : 16;
 }
 
@@ -363,7 +363,7 @@ std::string string_value(const Token& token) {
         return std::string(text.substr(tag, text.size() - 2 * tag));
     }
     if (token.unicode) return unicode_value(between_quotes(text, '\''));
-    if (lower(text[0]) != 'e') return between_quotes(text, '\'');
+    if (lower_case(text[0]) != 'e') return between_quotes(text, '\'');
     const auto body = text.substr(2, text.size() - 3);
     std::string value;
     for (std::size_t at = 0; at < body.size();) {
@@ -383,7 +383,7 @@ std::string identifier_value(const Token& token) {
         return token.unicode ? unicode_value(name) : name;
     }
     std::string name(token.text);
-    std::transform(name.begin(), name.end(), name.begin(), lower);
+    std::transform(name.begin(), name.end(), name.begin(), lower_case);
     return name;
 }
 
