@@ -162,6 +162,14 @@ std::vector<Key<U>> make_user_keys() {
             "log_min_duration",
             "Instead of the database's and the global log_min_duration; 0 means none."
         ),
+        key<&U::route>(
+            "route",
+            "Instead of the database's route, where it has several hosts; one with route = replica "
+            "stays so."
+        ),
+        key<&U::consistency>(
+            "consistency", "Instead of the database's consistency, where it has several hosts."
+        ),
     };
 }
 

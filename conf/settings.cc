@@ -167,6 +167,22 @@ RouteTo effective_route(const DatabaseSettings& database) {
     return database.route.value_or(several ? RouteTo::automatic : RouteTo::primary);
 }
 
+RouteTo effective_route(
+    const Settings& settings, const DatabaseSettings& database, std::string_view user
+) {
+    const UserSettings* found = find_user(settings, user);
+    const bool for_reports = database.route == RouteTo::replica;
+    if (found == nullptr || !found->route || for_reports) return effective_route(database);
+    return *found->route;
+}
+
+Consistency effective_consistency(
+    const Settings& settings, const DatabaseSettings& database, std::string_view user
+) {
+    const UserSettings* found = find_user(settings, user);
+    return found != nullptr && found->consistency ? *found->consistency : database.consistency;
+}
+
 PoolMode effective_pool_mode(
     const Settings& settings, std::string_view database, std::string_view user
 ) {

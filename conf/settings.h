@@ -151,6 +151,8 @@ struct UserSettings {
     std::optional<Milliseconds> transaction_timeout;
     std::optional<Milliseconds> client_idle_timeout;
     std::optional<Milliseconds> log_min_duration;  // 0 = none
+    std::optional<RouteTo> route;  // in databases with several hosts
+    std::optional<Consistency> consistency;
 
     bool operator==(const UserSettings&) const = default;
 };
@@ -305,6 +307,15 @@ std::vector<HostSettings> server_hosts(const Settings& settings, const DatabaseS
 
 // route, else auto for several hosts and primary for one.
 RouteTo effective_route(const DatabaseSettings& database);
+// The user's, else the database's, else auto for several hosts and primary for one. A database for
+// reports (route = replica) is one for every user.
+RouteTo effective_route(
+    const Settings& settings, const DatabaseSettings& database, std::string_view user
+);
+// The user's, else the database's.
+Consistency effective_consistency(
+    const Settings& settings, const DatabaseSettings& database, std::string_view user
+);
 
 // What holds for one database and one user after all precedence rules. `user` is the name the pool
 // runs under (the forced user, where there is one). A database without an entry has the globals.

@@ -14,6 +14,8 @@ std::string_view text(ChoiceReason reason) {
             return "replica, the less loaded of two";
         case ChoiceReason::primary_share:
             return "primary, by its share of the reads";
+        case ChoiceReason::hinted:
+            return "host of the hint";
         case ChoiceReason::no_replica:
             return "primary, no healthy replica";
         case ChoiceReason::not_replayed:

@@ -38,6 +38,7 @@ enum class ChoiceReason : std::uint8_t {
     replica,        // the replica that had to be: there was one, or the draw fell on it alone
     less_loaded,    // of the two drawn it has less to do
     primary_share,  // the primary, by primary_reads = always
+    hinted,         // the host that the client has named
     no_replica,     // the primary: no replica is healthy
     not_replayed,   // the primary: no healthy replica has what the read needs
     need_unknown,   // the primary: what the read needs is not known yet

@@ -1,4 +1,5 @@
 #include "proxy/admin_commands.h"
+#include "proxy/route_explanation.h"
 #include "proxy/server.h"
 #include "router/pg_query_parser.h"
 #include "router/read_route.h"
@@ -8,16 +9,6 @@
 
 namespace weir::proxy {
 
-namespace {
-
-std::string qualified(const router::NameUse& name) {
-    std::string text(name.schema);
-    if (!text.empty()) text.push_back('.');
-    return text.append(name.name);
-}
-
-}  // namespace
-
 const Columns& explain_route_columns() {
     using enum ColumnType;
     static const Columns columns{
@@ -25,6 +16,8 @@ const Columns& explain_route_columns() {
         {"reason", text},
         {"name", text},     // that decided, if one did
         {"catalog", text},  // what it was judged by, as in SHOW CATALOG
+        {"tables", text},   // each with what stands against a replica
+        {"functions", text},
     };
     return columns;
 }
@@ -49,7 +42,8 @@ void explain_route(ConsoleCommands& self, const AdminCommand& command, AdminComm
     }
     const auto statement = router::analyse(command.value);
     const auto verdict = router::with_hint(
-        router::classify_read(*statement, catalog.get(), {}), router::route_hint(command.value)
+        router::classify_read(*statement, catalog.get(), {}),
+        router::route_hint(command.value).target
     );
     AdminReply reply("EXPLAIN");
     reply.table = Table{constant_columns(explain_route_columns()), {}};
@@ -58,6 +52,8 @@ void explain_route(ConsoleCommands& self, const AdminCommand& command, AdminComm
         std::string(router::text(verdict.reason)),
         qualified(router::name_of(*statement, verdict)),
         std::string(state),
+        names_explained(*statement, router::NameKind::relation, catalog.get(), {}),
+        names_explained(*statement, router::NameKind::function, catalog.get(), {}),
     });
     done(std::move(reply));
 }

@@ -26,6 +26,7 @@
 
 #include "protocol/backend_messages.h"
 #include "protocol/message.h"
+#include "proxy/own_query.h"
 #include "proxy/pool_entry.h"
 #include "proxy/session_listening.h"
 #include "proxy/session_meter.h"
@@ -221,6 +222,8 @@ private:
         router::StatementPtr read_statement;  // the only one
         bool read_judged = false;
         router::FingerprintRef executes;  // what the EXECUTE that is looked at runs, if known
+        std::string_view host;  // by a hint; of the group's bytes
+        std::optional<pool::Consistency> consistency;
         std::unique_ptr<Changes> changes;
         // The group's own Parse messages: name and text.
         boost::container::small_vector<std::pair<std::string_view, std::string_view>, 4> parsed;
@@ -368,7 +371,13 @@ private:
     [[gnu::hot]] bool choose_host(const Plan& plan, const Group& group);
     [[gnu::hot]] bool choose_host_of(const pool::Topology& topology, const Plan& plan, bool reads);
     [[gnu::cold]] bool choose_host_for_welcome();
-    pool::TimePoint may_wait_until(pool::TimePoint now) const;
+    pool::TimePoint may_wait_until(pool::TimePoint now, pool::Consistency consistency) const;
+    [[gnu::cold]] void prefer_host(
+        const pool::Topology& topology,
+        const std::optional<pool::LsnToken>& need,
+        std::string_view named,
+        pool::HostChoice& choice
+    ) const;
     std::optional<std::size_t> primary_of(const pool::Topology& topology) const;
     [[gnu::hot]] void take_host(const pool::Topology& topology, std::size_t host);
     [[gnu::cold]] void wait_for_host();
@@ -385,7 +394,23 @@ private:
 
     [[nodiscard]] Answered answer_about_routing(const Group& group, const Plan& plan);
     [[gnu::cold]] std::string last_route_text();
-    [[gnu::cold]] void answer_show(std::string_view name, std::string_view value);
+    [[gnu::cold]] Answered answer_own_group(const Group& group);
+    [[gnu::cold]] bool is_own_group(const Group& group);
+    [[gnu::cold]] bool take_own_message(const protocol::MessageView& message, OwnNames& names)
+        const;
+    [[gnu::cold]] void answer_own_message(const protocol::MessageView& message, OwnNames& names);
+    [[gnu::cold]] void forget_own_unnamed();
+    [[gnu::cold]] std::optional<std::vector<std::string>> own_rows(const OwnQuery& own);
+    [[gnu::cold]] void describe_own(const OwnQuery& own);
+    [[gnu::cold]] void write_own_rows(const OwnQuery& own, const std::vector<std::string>& rows);
+
+    // --- session_explain.cc ---
+    [[gnu::cold]] std::vector<std::string> explain_route_lines(const std::string& sql);
+    [[gnu::cold]] void explain_host(
+        const router::ReadVerdict& verdict, std::vector<std::string>& lines
+    );
+
+    // --- session_routing.cc ---
     [[gnu::cold]] void look_for_host_again();
     [[gnu::cold]] bool may_go_on_elsewhere();
 
@@ -412,10 +437,14 @@ private:
         }
     }
 
+    [[gnu::cold]] void refused_in_transaction(const protocol::ErrorResponse& response);
     [[gnu::cold]] bool refused_by_replica(const protocol::ErrorResponse& response);
     [[gnu::cold]] bool settings_refused_by_replica();
     [[gnu::cold]] bool goes_on_primary();
     [[gnu::cold]] void retry_on_primary();
+    [[gnu::cold]] bool read_is_complete() const;
+    [[gnu::cold]] bool lost_behind_read(pool::CloseReason reason, bool gone);
+    [[gnu::cold]] void leave_lost_server(pool::CloseReason reason, bool gone);
     [[gnu::cold]] bool lost_while_reading(pool::CloseReason reason, bool gone);
     [[gnu::cold]] void send_again();
 
@@ -868,8 +897,9 @@ private:
     std::uint64_t transactions_ = 0;  // that have ended; for the log
     // Why what was asked first failed.
     std::unique_ptr<protocol::Error> prelude_error_;
-    std::string deferred_begin_;  // its text, while BEGIN has not been sent
-    std::string retained_group_;  // what was sent, while it may have to be sent again
+    std::unique_ptr<OwnNames> own_names_;  // null: there are none
+    std::string deferred_begin_;           // its text, while BEGIN has not been sent
+    std::string retained_group_;           // what was sent, while it may have to be sent again
     std::vector<std::pair<std::string, std::string>> reported_;  // ParameterStatus until Ready
     std::vector<std::string> injected_;        // names set by us, not answered yet
     std::vector<std::string> touched_;         // may have another value now

@@ -2,6 +2,10 @@
 #include "protocol/frontend_messages.h"
 #include "protocol/sql_lexer.h"
 #include "proxy/client_session.h"
+#include "proxy/deferred_begin.h"
+
+#include <algorithm>
+#include <utility>
 
 namespace weir::proxy {
 
@@ -12,10 +16,10 @@ using router::StatementKind;
 
 namespace {
 
-// PostgreSQL's tag for the spelling that was used.
-std::string_view begin_tag(std::string_view text) {
-    return protocol::is_word(protocol::SqlLexer(text).next().text, "start") ? "START TRANSACTION"
-                                                                            : "BEGIN";
+// SET TRANSACTION SNAPSHOT, which BEGIN does not take.
+bool sets_snapshot(const router::Statement& statement) {
+    const auto& modes = statement.reads.modes;
+    return std::any_of(modes.begin(), modes.end(), [](const auto& mode) { return mode.snapshot; });
 }
 
 }  // namespace
@@ -85,6 +89,16 @@ bool ClientSession::answer_query_locally(const Group& group, const Plan& plan) {
             arm(limits_->idle_transaction_timeout);
             protocol::write_command_complete(begin_tag(deferred_begin_), out);
             return true;
+        case StatementKind::set_transaction: {
+            if (deferred_begin_.empty() || local_failed_ || sets_snapshot(statement)) return false;
+            const auto text = protocol::parse_query(protocol::message_at(group.bytes).body);
+            auto joined = text ? begin_with_modes(deferred_begin_, *text) : std::nullopt;
+            if (!joined) return false;
+            deferred_begin_ = std::move(*joined);
+            if (routing_ != nullptr) routing_->context = routing_->group_context;
+            protocol::write_command_complete("SET", out);
+            return true;
+        }
         case StatementKind::commit:
         case StatementKind::rollback: {
             if (!in_block || (statement.transaction && statement.transaction->chain)) return false;

@@ -83,8 +83,8 @@ SessionLimits session_limits(
     limits.log_parameters = settings.log_parameters;
     const auto* found = conf::find_database(settings, database);
     if (found == nullptr || found->hosts.empty()) return limits;
-    limits.route = conf::effective_route(*found);
-    limits.consistency = consistency_of(found->consistency);
+    limits.route = conf::effective_route(settings, *found, user);
+    limits.consistency = consistency_of(conf::effective_consistency(settings, *found, user));
     limits.causal_wait = found->causal_wait;
     auto& reads = limits.read_policy;
     reads.primary_reads = primary_reads_of(found->primary_reads);

@@ -1,31 +1,25 @@
 // What a session of a cluster says of its own routing: SHOW pgweir.last_route and the like.
 #include "conf/value.h"
+#include "protocol/field_cursor.h"
 #include "protocol/frontend_messages.h"
 #include "proxy/client_session.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace weir::proxy {
+
+namespace frontend = protocol::frontend;
+namespace backend = protocol::backend;
 
 namespace {
 
-constexpr std::string_view blank = " \t\r\n\f";
 constexpr std::uint32_t text_type = 25;  // pg_type: text
 
-// The name behind "SHOW pgweir.", in lower case; empty if it is another statement.
-std::string name_shown(std::string_view text) {
-    const auto first = text.find_first_not_of(blank);
-    const auto last = text.find_last_not_of(" \t\r\n\f;");
-    if (first == std::string_view::npos || last == std::string_view::npos || last < first)
-        return {};
-    const auto words = conf::to_lower(text.substr(first, last + 1 - first));
-    if (!words.starts_with("show")) return {};
-    const auto name = words.find_first_not_of(blank, 4);
-    constexpr std::string_view prefix = "pgweir.";
-    if (name == std::string::npos || name == 4 || words.compare(name, prefix.size(), prefix) != 0) {
-        return {};
-    }
-    return words.substr(name + prefix.size());
+// Of an Execute.
+std::string_view portal_of(const protocol::MessageView& message) {
+    return protocol::FieldCursor(message.body).c_string();
 }
 
 std::string_view name_of(pool::Consistency consistency) {
@@ -67,46 +61,206 @@ std::string ClientSession::last_route_text() {
     return text;
 }
 
-// SHOW of a name of ours, alone in a Query; PostgreSQL knows nothing of these.
+// A Query that is ours, or a group of the extended protocol of which all is. PostgreSQL knows
+// nothing of these.
 ClientSession::Answered ClientSession::answer_about_routing(const Group& group, const Plan& plan) {
-    if (plan.lone_query != router::StatementKind::show) return Answered::no;
+    const bool query = group.terminator == frontend::query && plan.parsed.empty();
+    const bool may_be = query ? plan.lone_query == router::StatementKind::show ||
+                                    (plan.pins & pin_bit(router::PinReason::unparsable)) != 0
+                              : own_names_ != nullptr || !plan.parsed.empty();
+    if (!may_be && own_names_ == nullptr) return Answered::no;
     const bool in_sync = server_ == nullptr || (server_->expected.in_sync() && !group_open_);
-    if (!in_sync || local_status() == protocol::TransactionStatus::failed) return Answered::no;
+    if (group.missing > 0 || !in_sync || phase_ != Phase::serving) return Answered::no;
+    if (!query) return answer_own_group(group);
+    // It ends the unnamed statement and all portals.
+    if (own_names_ != nullptr) forget_own_unnamed();
+    if (!may_be || local_status() == protocol::TransactionStatus::failed) return Answered::no;
     const auto text = protocol::parse_query(protocol::message_at(group.bytes).body);
-    const auto name = text ? name_shown(*text) : std::string();
-    if (name.empty()) return Answered::no;
-    auto& r = *routing_;
-    if (r.follows != parameters_) follow_parameters();
-    if (name == "last_route") {
-        answer_show(name, last_route_text());
-    } else if (name == "route") {
-        answer_show(name, conf::to_string(r.route));
-    } else if (name == "consistency") {
-        answer_show(name, name_of(r.consistency));
-    } else if (name == "lsn_token") {
-        auto& monitor = *r.cluster->monitor();
-        const auto token = r.token.need(monitor.samples());
-        if (!token) {
-            // Of what was written just now it is known as soon as the primary has been asked.
-            monitor.request_sample();
-            if (!r.waiting_since) wait_for_host();
-            r.parked = true;
-            r.cluster->wait(worker_.loop(), client_.key());
-            return Answered::later;
-        }
-        host_chosen();
-        answer_show(name, pool::to_text(*token));
-    } else {
-        return Answered::no;
-    }
+    const auto own = text ? own_query(*text) : std::nullopt;
+    if (!own) return Answered::no;
+    const auto rows = own_rows(*own);
+    if (!rows) return Answered::later;
+    describe_own(*own);
+    write_own_rows(*own, *rows);
+    counters_.queries.add(1);
+    has_unnamed_ = false;
+    deliver_before_ready();
+    protocol::write_ready_for_query(local_status(), worker_.to_client());
+    idle_since_ = worker_.loop().now();
     return Answered::yes;
 }
 
-void ClientSession::answer_show(std::string_view name, std::string_view value) {
+void ClientSession::forget_own_unnamed() {
+    own_names_->statements.erase("");
+    own_names_->portals.clear();
+    if (own_names_->statements.empty()) own_names_.reset();
+}
+
+// Whether all of the group is ours. What is not goes to PostgreSQL as it is, ours with it.
+bool ClientSession::is_own_group(const Group& group) {
+    if (own_names_ == nullptr) own_names_ = std::make_unique<OwnNames>();
+    auto names = *own_names_;
+    bool own = true, any = false;
+    protocol::for_each_message(group.bytes, [&](const protocol::MessageView& message) {
+        const bool here = take_own_message(message, names);
+        const bool neutral = message.type == frontend::sync || message.type == frontend::flush;
+        own &= here || neutral;
+        any |= here;
+    });
+    if (own && any) {
+        *own_names_ = std::move(names);
+        return true;
+    }
+    // Others took these names.
+    protocol::for_each_message(group.bytes, [&](const protocol::MessageView& message) {
+        if (message.type == frontend::parse) {
+            if (const auto parse = protocol::parse_parse(message.body)) {
+                own_names_->statements.erase(std::string(parse->name));
+            }
+        }
+    });
+    if (group.terminator == frontend::sync) own_names_->portals.clear();
+    if (own_names_->statements.empty() && own_names_->portals.empty()) own_names_.reset();
+    return false;
+}
+
+// False: it is none of ours. The names are those behind it.
+bool ClientSession::take_own_message(const protocol::MessageView& message, OwnNames& names) const {
+    if (message.type == frontend::parse) {
+        const auto parse = protocol::parse_parse(message.body);
+        auto own = parse ? own_query(parse->text) : std::nullopt;
+        const bool taken = own && !parse->name.empty() && statements_ != nullptr &&
+                           statements_->find(parse->name) != nullptr;
+        if (!own || taken || names.statements.size() >= OwnNames::most) return false;
+        names.statements.insert_or_assign(std::string(parse->name), std::move(*own));
+        return true;
+    }
+    if (message.type == frontend::bind) {
+        const auto bind = protocol::parse_bind(message.body);
+        const auto found = bind ? names.statements.find(bind->statement) : names.statements.end();
+        if (found == names.statements.end() || names.portals.size() >= OwnNames::most) return false;
+        names.portals.insert_or_assign(std::string(bind->portal), found->second);
+        return true;
+    }
+    if (message.type == frontend::execute) {
+        return names.portals.contains(portal_of(message));
+    }
+    if (message.type != frontend::describe && message.type != frontend::close) return false;
+    const auto target = protocol::parse_target(message.body);
+    if (!target) return false;
+    auto& of_kind = target->kind == 'S' ? names.statements : names.portals;
+    const auto found = of_kind.find(target->name);
+    if (found == of_kind.end()) return false;
+    if (message.type == frontend::close) of_kind.erase(found);
+    return true;
+}
+
+ClientSession::Answered ClientSession::answer_own_group(const Group& group) {
+    const bool extended = group.terminator == frontend::sync || group.terminator == frontend::flush;
+    if (!extended) return Answered::no;
+    OwnNames before = own_names_ == nullptr ? OwnNames() : *own_names_;
+    if (!is_own_group(group)) return Answered::no;
+    if (local_status() == protocol::TransactionStatus::failed) {
+        fail_group(
+            group,
+            protocol::error(
+                protocol::sqlstate::in_failed_transaction,
+                "current transaction is aborted, commands ignored until end of transaction block"
+            )
+        );
+        return Answered::yes;
+    }
+    // Before anything is written: one may have to be waited for.
+    const auto token = own_rows({OwnQuery::Kind::lsn_token, {}});
+    const auto asks_for_token = [](const auto& named) {
+        return named.second.kind == OwnQuery::Kind::lsn_token;
+    };
+    const auto& portals = own_names_->portals;
+    if (!token && std::any_of(portals.begin(), portals.end(), asks_for_token)) {
+        *own_names_ = std::move(before);
+        return Answered::later;
+    }
+    protocol::for_each_message(group.bytes, [&](const protocol::MessageView& message) {
+        answer_own_message(message, before);
+    });
+    if (group.terminator == frontend::sync) {
+        own_names_->portals.clear();
+        if (own_names_->statements.empty()) own_names_.reset();
+        protocol::write_ready_for_query(local_status(), worker_.to_client());
+    }
+    idle_since_ = worker_.loop().now();
+    return Answered::yes;
+}
+
+// `names`: those before it.
+void ClientSession::answer_own_message(const protocol::MessageView& message, OwnNames& names) {
     auto& out = worker_.to_client();
-    out.begin(protocol::backend::row_description)
+    switch (message.type) {
+        case frontend::parse:
+            if (protocol::parse_parse(message.body)->name.empty()) has_unnamed_ = false;
+            protocol::write_empty(backend::parse_complete, out);
+            break;
+        case frontend::bind:
+            protocol::write_empty(backend::bind_complete, out);
+            break;
+        case frontend::close:
+            protocol::write_empty(backend::close_complete, out);
+            break;
+        case frontend::describe: {
+            const auto target = *protocol::parse_target(message.body);
+            const bool statement = target.kind == 'S';
+            if (statement) out.begin(backend::parameter_description).u16(0).end();
+            const auto& of_kind = statement ? names.statements : names.portals;
+            describe_own(of_kind.find(target.name)->second);
+            break;
+        }
+        case frontend::execute: {
+            const auto& own = names.portals.find(portal_of(message))->second;
+            write_own_rows(own, own_rows(own).value_or(std::vector<std::string>()));
+            counters_.queries.add(1);
+            break;
+        }
+        default:
+            return;
+    }
+    take_own_message(message, names);
+}
+
+// nullopt: it is known in a moment, and the session is woken then.
+std::optional<std::vector<std::string>> ClientSession::own_rows(const OwnQuery& own) {
+    auto& r = *routing_;
+    if (r.follows != parameters_) follow_parameters();
+    switch (own.kind) {
+        case OwnQuery::Kind::last_route:
+            return {{last_route_text()}};
+        case OwnQuery::Kind::route:
+            return {{std::string(conf::to_string(r.route))}};
+        case OwnQuery::Kind::consistency:
+            return {{std::string(name_of(r.consistency))}};
+        case OwnQuery::Kind::explain_route:
+            return explain_route_lines(own.sql);
+        case OwnQuery::Kind::lsn_token:
+            break;
+    }
+    auto& monitor = *r.cluster->monitor();
+    const auto token = r.token.need(monitor.samples());
+    if (!token) {
+        // Of what was written just now it is known as soon as the primary has been asked.
+        monitor.request_sample();
+        if (!r.waiting_since) wait_for_host();
+        r.parked = true;
+        r.cluster->wait(worker_.loop(), client_.key());
+        return std::nullopt;
+    }
+    host_chosen();
+    return {{pool::to_text(*token)}};
+}
+
+void ClientSession::describe_own(const OwnQuery& own) {
+    worker_.to_client()
+        .begin(backend::row_description)
         .u16(1)
-        .c_string("pgweir." + std::string(name))
+        .c_string(own.column())
         .u32(0)
         .u16(0)
         .u32(text_type)
@@ -114,17 +268,18 @@ void ClientSession::answer_show(std::string_view name, std::string_view value) {
         .u32(0xffffffff)
         .u16(0)
         .end();
-    out.begin(protocol::backend::data_row)
-        .u16(1)
-        .u32(static_cast<std::uint32_t>(value.size()))
-        .text(value)
-        .end();
-    protocol::write_command_complete("SHOW", out);
-    counters_.queries.add(1);
-    has_unnamed_ = false;
-    deliver_before_ready();
-    protocol::write_ready_for_query(local_status(), out);
-    idle_since_ = worker_.loop().now();
+}
+
+void ClientSession::write_own_rows(const OwnQuery& own, const std::vector<std::string>& rows) {
+    auto& out = worker_.to_client();
+    for (const auto& row : rows) {
+        out.begin(backend::data_row)
+            .u16(1)
+            .u32(static_cast<std::uint32_t>(row.size()))
+            .text(row)
+            .end();
+    }
+    protocol::write_command_complete(own.tag(), out);
 }
 
 }  // namespace weir::proxy

@@ -149,7 +149,7 @@ void ClientSession::lose_server(const protocol::Error& error, pool::CloseReason 
     const bool not_missed = nothing_runs && !keeps_server() && touched_.empty() &&
                             touched_before_.empty() && unresolved_.empty();
     if (routing_ != nullptr) host_suspected();
-    if (lost_while_reading(reason, gone)) return;
+    if (lost_while_reading(reason, gone) || lost_behind_read(reason, gone)) return;
     auto& server = *std::exchange(server_, nullptr);
     server_output_.clear();
     pool_->retire(server, reason, gone);

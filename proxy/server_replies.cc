@@ -126,6 +126,11 @@ bool ClientSession::is_answer(const ExpectedReplies::Step& step) {
 }
 
 void ClientSession::on_message(const protocol::MessageView& message) {
+    if (message.type == backend::error_response && read_is_complete()) {
+        const auto parsed = protocol::parse_error_response(message.body);
+        // Its end follows.
+        if (parsed && parsed->severity == "FATAL") return;
+    }
     const auto step = server_->expected.on_message(message.type);
     if (step.verdict == ExpectedReplies::Verdict::violation) {
         return broken_server("a message out of order");
@@ -252,6 +257,7 @@ void ClientSession::on_error(
         }
         return;
     }
+    if (routing_ != nullptr && routing_->on_replica) refused_in_transaction(response);
     if (step.about) {
         const auto& failed = *step.about;
         // The client cannot know of it: its Query must be answered without a Sync of its own.

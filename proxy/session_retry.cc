@@ -51,6 +51,14 @@ bool ClientSession::refused_by_replica(const protocol::ErrorResponse& response) 
     return true;
 }
 
+// Too late to run it elsewhere. What only a standby refuses the client will do again: its later
+// READ ONLY transactions begin on the primary.
+void ClientSession::refused_in_transaction(const protocol::ErrorResponse& response) {
+    const auto refusal = router::retry_on_primary(response.code, response.routine);
+    const bool alike = response.code == "25006" && response.routine == "PreventCommandIfReadOnly";
+    if (router::is_misjudged(refusal) && !alike) routing_->blocks_on_primary = true;
+}
+
 // The client's settings cannot be had there: a role that is not there yet, say.
 bool ClientSession::settings_refused_by_replica() {
     routing_->retrying = ReplicaRefusal::perhaps_not_replayed;
@@ -88,11 +96,33 @@ void ClientSession::retry_on_primary() {
     send_again();
 }
 
-// The replica is gone, and the client does not know that it was asked.
-bool ClientSession::lost_while_reading(pool::CloseReason reason, bool gone) {
-    if (routing_ == nullptr || !routing_->holding || phase_ != Phase::serving) return false;
-    auto& r = *routing_;
-    if (r.retrying == ReplicaRefusal::none) r.retrying = ReplicaRefusal::connection_lost;
+// All that a read returns has come, but its ReadyForQuery. A standby ends a connection that stands
+// between Execute and Sync when replay needs what was read (FATAL 40001): the client has its
+// answer.
+bool ClientSession::read_is_complete() const {
+    if (routing_ == nullptr || !routing_->on_replica || server_ == nullptr) return false;
+    if (phase_ != Phase::serving || is_holding() || unit_failed_ || keeps_server()) return false;
+    const auto& expected = server_->expected;
+    const auto* const owed = expected.front();
+    return server_->status == TransactionStatus::idle && !in_transaction_ && !begin_sent_ &&
+           forwarded_in_group_ && reply_left_ == 0 && stream_left_ == 0 && expected.size() == 1 &&
+           owed->request == protocol::Request::sync && owed->reply == protocol::Reply::forward &&
+           owed->tag != brought_sync;
+}
+
+// ... and it needs no server for the rest.
+bool ClientSession::lost_behind_read(pool::CloseReason reason, bool gone) {
+    if (!read_is_complete()) return false;
+    leave_lost_server(reason, gone);
+    group_open_ = false;
+    flush_passed();
+    protocol::write_ready_for_query(TransactionStatus::idle, worker_.to_client());
+    request_ended(false);
+    worker_.loop().resume_soon(client_.key());
+    return true;
+}
+
+void ClientSession::leave_lost_server(pool::CloseReason reason, bool gone) {
     auto& server = *std::exchange(server_, nullptr);
     server.ran.clear();
     server_output_.clear();
@@ -105,6 +135,14 @@ bool ClientSession::lost_while_reading(pool::CloseReason reason, bool gone) {
     names_settled_ = 0;
     bringing_ = bringing_failed_ = false;
     refusal_.reset();
+}
+
+// The replica is gone, and the client does not know that it was asked.
+bool ClientSession::lost_while_reading(pool::CloseReason reason, bool gone) {
+    if (routing_ == nullptr || !routing_->holding || phase_ != Phase::serving) return false;
+    auto& r = *routing_;
+    if (r.retrying == ReplicaRefusal::none) r.retrying = ReplicaRefusal::connection_lost;
+    leave_lost_server(reason, gone);
     send_again();
     return true;
 }

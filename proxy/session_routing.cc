@@ -165,7 +165,12 @@ void ClientSession::plan_read(
     }
     const auto first = text.find_first_not_of(" \t\r\n\f");
     if (first != std::string_view::npos && (text[first] == '/' || text[first] == '-')) {
-        verdict = router::with_hint(verdict, router::route_hint(text));
+        const auto hint = router::route_hint(text);
+        verdict = router::with_hint(verdict, hint.target);
+        if (!hint.host.empty()) plan.host = hint.host;
+        if (const auto choice = choice_of(consistencies, conf::to_lower(hint.consistency))) {
+            plan.consistency = std::max(plan.consistency.value_or(*choice), *choice);
+        }
     }
     plan.read = plan.texts == 1 ? verdict : router::combine(plan.read, verdict);
     plan.read_statement = plan.texts == 1 ? statement : nullptr;
@@ -239,18 +244,20 @@ bool ClientSession::choose_host_of(const pool::Topology& topology, const Plan& p
     }
     auto& monitor = *r.cluster->monitor();
     const auto now = worker_.loop().now();
+    const auto consistency = plan.consistency.value_or(r.consistency);
     const auto need = pool::read_need(
-        r.consistency, r.token, r.cluster->newest_write(), monitor.samples(), *r.arrived
+        consistency, r.token, r.cluster->newest_write(), monitor.samples(), *r.arrived
     );
     if (!need) monitor.request_sample();
     auto policy = limits_->read_policy;
     if (r.route == conf::RouteTo::replica) policy.primary_reads = pool::PrimaryReads::never;
-    const auto choice = pool::choose_for_read(
+    auto choice = pool::choose_for_read(
         topology, monitor.loads(), need, policy, now, worker_.routing().random
     );
+    if (!plan.host.empty()) prefer_host(topology, need, plan.host, choice);
     const bool on_primary = choice.host && topology.is_primary(*choice.host);
     const bool could_wait = choice.worth_waiting || !need;
-    if ((on_primary || !choice.host) && could_wait && now < may_wait_until(now)) {
+    if ((on_primary || !choice.host) && could_wait && now < may_wait_until(now, consistency)) {
         if (!r.urgent) r.urgent.emplace(r.cluster->monitor());
         return false;
     }
@@ -267,11 +274,35 @@ bool ClientSession::choose_host_of(const pool::Topology& topology, const Plan& p
     return true;
 }
 
+// The host that a hint names, as it is called in `hosts` or by its name alone, if the read may run
+// there now.
+void ClientSession::prefer_host(
+    const pool::Topology& topology,
+    const std::optional<pool::LsnToken>& need,
+    std::string_view named,
+    pool::HostChoice& choice
+) const {
+    const auto& addresses = routing_->cluster->addresses();
+    for (std::size_t i = 0; i < topology.hosts.size(); ++i) {
+        const auto& host = topology.hosts[i];
+        if (addresses[i] != named && host.host != named) continue;
+        if (!host.may_read() || host.role == pool::HostRole::unknown) continue;
+        const bool writable = topology.is_primary(i);
+        const bool closed = routing_->route == conf::RouteTo::replica ||
+                            limits_->read_policy.primary_reads == pool::PrimaryReads::never;
+        if (writable && closed) continue;
+        if (!writable && (!need || !pool::has_replayed(topology, i, *need))) continue;
+        choice = {i, pool::ChoiceReason::hinted, false};
+        return;
+    }
+}
+
 // causal_wait, from when it began to wait.
-pool::TimePoint ClientSession::may_wait_until(pool::TimePoint now) const {
+pool::TimePoint ClientSession::may_wait_until(pool::TimePoint now, pool::Consistency consistency)
+    const {
     const auto& r = *routing_;
     auto patience = limits_->causal_wait;
-    if (r.consistency == pool::Consistency::strict) {
+    if (consistency == pool::Consistency::strict) {
         patience = std::max<pool::Duration>(patience, strict_patience);
     }
     return r.waiting_since.value_or(now) + patience;
@@ -304,7 +335,9 @@ void ClientSession::wait_for_host() {
     const auto now = worker_.loop().now();
     r.waiting_since = now;
     wait_noticed_ = false;
-    arm(may_wait_until(now) - now);
+    // The longest that any of its texts may ask for by a hint.
+    arm(may_wait_until(now, r.consistency) - now);
+    arm(may_wait_until(now, pool::Consistency::strict) - now);
     arm(limits_->query_wait_timeout);
     arm(limits_->query_wait_notify);
 }

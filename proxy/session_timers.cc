@@ -41,7 +41,11 @@ void ClientSession::check_deadlines(pool::TimePoint now) {
                     : "No server connection became free in time; see SHOW POOLS in the console."
         ));
     }
-    if (no_host) due(true, waits_since, may_wait_until(now) - waits_since);
+    if (no_host) {
+        // As wait_for_host() has armed it.
+        due(true, waits_since, may_wait_until(now, routing_->consistency) - waits_since);
+        due(true, waits_since, may_wait_until(now, pool::Consistency::strict) - waits_since);
+    }
     if (due(waits && !wait_noticed_, waits_since, limits_->query_wait_notify)) {
         wait_noticed_ = true;
         protocol::write_notice(

@@ -342,6 +342,11 @@ ReadVerdict classify_read(
     return verdict;
 }
 
+ReadReason judge_name(const NameUse& name, const Catalog* catalog, const ReadContext& context) {
+    const NameJudge judge{catalog == nullptr ? nullptr : &catalog->reads(), context, false};
+    return judge.judge(name).reason;
+}
+
 NameUse name_of(const Statement& statement, const ReadVerdict& verdict) {
     std::size_t index = 0;
     for (const NameUse& use : statement.reads.names)

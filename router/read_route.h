@@ -55,6 +55,9 @@ ReadVerdict classify_read(
     const Statement& statement, const Catalog* catalog, const ReadContext& context
 );
 
+// What this name alone says: reads_only, or what stands against a replica.
+ReadReason judge_name(const NameUse& name, const Catalog* catalog, const ReadContext& context);
+
 // The name that decided, for people: of a NameUse, or with an empty name.
 NameUse name_of(const Statement& statement, const ReadVerdict& verdict);
 

@@ -8,9 +8,19 @@
 
 namespace weir::router {
 
-// Of the comments before the first word: /*+ route=primary */ or /* pgweir: primary */, with
-// route=replica and replica likewise. The first of them counts. A hint can only make more of a
-// verdict: combine it so that `replica` sends no write anywhere it cannot run.
-std::optional<ReadTarget> route_hint(std::string_view text);
+struct RouteHint {
+    std::optional<ReadTarget> target;  // primary, or replica_ok
+    // As they stand in the comment; empty: not given. Views of the text.
+    std::string_view host;
+    std::string_view consistency;
+
+    bool any() const { return target || !host.empty() || !consistency.empty(); }
+};
+
+// Of the comments before the first word: /* pgweir: primary */, or /*+ route=primary */ for short.
+// After "pgweir:" the words `primary` and `replica` (or route=...), host=..., consistency=... may
+// stand together, separated by blanks or commas; with another word it is no hint. The first hint
+// counts. A hint can only make more of a verdict: `replica` sends no write anywhere it cannot run.
+RouteHint route_hint(std::string_view text);
 
 }  // namespace weir::router

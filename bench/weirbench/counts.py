@@ -119,10 +119,10 @@ def instructions(context):
         ))
 
 
-def instructions_of_run(sandbox, context, name, clients, transactions):
+def instructions_of_run(sandbox, context, name, clients, transactions, **options):
     with sandbox.wrapped("valgrind", "--tool=callgrind",
                          "--callgrind-out-file=" + (context.callgrind_file or "/dev/null")):
-        target = getattr(sandbox, name)(pool=64)
+        target = getattr(sandbox, name)(pool=64, **options)
     pgbench(sandbox, target, clients, transactions=transactions)
     sandbox.stop(target)
     with open(target.log_path, encoding="utf-8", errors="replace") as log:

@@ -26,6 +26,7 @@ class Sandbox:
         self.processes = []
         self.wrapper = []
         self.directory = None
+        self.standby = None
 
     def __enter__(self):
         self.directory = tempfile.mkdtemp(prefix="weir-bench.")
@@ -106,6 +107,22 @@ class Sandbox:
                           "127.0.0.1", "-p", str(port), "-U", USER, DATABASE])
         return postgres
 
+    def replica(self):
+        """The one that streams from the PostgreSQL of all loads."""
+        if self.standby is None:
+            data, port = self.path("replica"), free_port()
+            self.run_quietly([f"{PG_BIN}/pg_basebackup", "-D", data, "-R", "-c", "fast", "-d",
+                              f"host=127.0.0.1 port={self.postgres.port} user=postgres"])
+            self.run_quietly(["sh", "-c", 'printf "port = %s\n" "$2" >>"$1"', "sh",
+                              f"{data}/postgresql.auto.conf", str(port)])
+            self.standby = self.start("replica", [f"{PG_BIN}/postgres", "-D", data], port)
+        return self.standby
+
+    def console(self, proxy, command):
+        shown = self.run_quietly([f"{PG_BIN}/psql", "-XAtq", "-F", "\t", "-h", "127.0.0.1", "-p",
+                                  str(proxy.port), "-U", USER, "-d", "pgweir", "-c", command])
+        return [line.split("\t") for line in shown.splitlines()]
+
     def run_quietly(self, command):
         done = subprocess.run(as_server_user(command), capture_output=True, text=True, cwd="/tmp",
                               check=False)
@@ -148,14 +165,16 @@ class Sandbox:
         return self.start("haproxy", [shutil.which("haproxy") or "/usr/sbin/haproxy", "-db", "-f",
                                       path], port)
 
-    def pgweir(self, pool, workers=1, auth="trust", tls=None, environment=None, **settings):
+    def pgweir(self, pool, workers=1, auth="trust", tls=None, environment=None, replica=False,
+               **settings):
+        """With `replica` the database has one, which serves the reads."""
         port = free_port()
         options = {
             "listen_addr": "127.0.0.1", "listen_port": port, "unix_socket_dir": "",
             "auth_type": auth, "auth_file": self.path("userlist.txt"), "pool_mode": "transaction",
             "default_pool_size": pool, "max_client_conn": MAX_CLIENTS, "workers": workers,
             "server_tls_sslmode": "disable", "listen_backlog": 1024, "log_stats": False,
-        } | settings
+        } | ({"stats_users": USER} if replica else {}) | settings
         if tls:
             options |= {"client_tls_sslmode": "require", "client_tls_key_file": tls[0],
                         "client_tls_cert_file": tls[1]}
@@ -163,8 +182,11 @@ class Sandbox:
         for key, value in options.items():
             quoted = f'"{value}"' if isinstance(value, str) else str(value).lower()
             lines.append(f"{key} = {quoted}\n")
-        text = ("[pgweir]\n" + "".join(lines) + f"[databases.{DATABASE}]\nhost = \"127.0.0.1\"\n"
-                f"port = {self.postgres.port}\n")
+        place = f'host = "127.0.0.1"\nport = {self.postgres.port}\n'
+        if replica:
+            ports = (self.postgres.port, self.replica().port)
+            place = f'hosts = ["127.0.0.1:{ports[0]}", "127.0.0.1:{ports[1]}"]\nmonitor_user = "postgres"\n'
+        text = "[pgweir]\n" + "".join(lines) + f"[databases.{DATABASE}]\n{place}"
         path = self.write(f"pgweir-{port}.toml", text)
         return self.start("pgweir", [self.binary, path], port, environment)
 

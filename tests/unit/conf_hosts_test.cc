@@ -231,6 +231,19 @@ TEST_CASE("hosts: server_hosts and the default route") {
     CHECK(effective_route(app) == RouteTo::primary);
 }
 
+TEST_CASE("hosts: a user's route and consistency come before the database's, but for reports") {
+    Settings settings;
+    DatabaseSettings app;
+    app.hosts = {{.host = "a"}, {.host = "b"}};
+    settings.users["job"] = {.route = RouteTo::primary, .consistency = Consistency::strict};
+    CHECK(effective_route(settings, app, "other") == RouteTo::automatic);
+    CHECK(effective_route(settings, app, "job") == RouteTo::primary);
+    CHECK(effective_consistency(settings, app, "other") == Consistency::session);
+    CHECK(effective_consistency(settings, app, "job") == Consistency::strict);
+    app.route = RouteTo::replica;
+    CHECK(effective_route(settings, app, "job") == RouteTo::replica);
+}
+
 TEST_CASE("hosts: written as TOML they are the same, short where that says all") {
     Settings settings;
     settings.zone = "z";

@@ -3,6 +3,7 @@ weir_unit_test(proxy
     proxy_authenticator_test.cc
     proxy_channels_test.cc
     proxy_client_login_test.cc
+    proxy_deferred_begin_test.cc
     proxy_listener_test.cc
     proxy_query_stats_test.cc
     support/allocations.cc

@@ -254,6 +254,25 @@ TEST_CASE("ClientSession: COMMIT and ROLLBACK of an empty transaction need no se
     script.play();
 }
 
+TEST_CASE("ClientSession: SET TRANSACTION joins the deferred BEGIN") {
+    SessionScript script;
+    script.client_sends(fe::query("begin"), fe::query("set transaction read only"))
+        .client_receives(be::complete("BEGIN"), be::ready('T'), be::complete("SET"), be::ready('T'))
+        .client_sends(fe::query("set transaction read write;"))
+        .client_receives(be::complete("SET"), be::ready('T'))
+        .pool_has(0, 1, 0)
+        .client_sends(fe::query("select 1"))
+        .server_receives(fe::injected("begin\nread only\nread write"), fe::query("select 1"))
+        .server_replies(be::injected_done("BEGIN"), one_row(), be::ready('T'))
+        .client_receives(one_row(), be::ready('T'))
+        .client_sends(fe::query("commit"))
+        .server_receives(fe::query("commit"))
+        .server_replies(be::complete("COMMIT"), be::ready())
+        .client_receives(be::complete("COMMIT"), be::ready())
+        .server_is_kept();
+    script.play();
+}
+
 TEST_CASE("ClientSession: a deferred BEGIN before a prepared request") {
     SessionScript script;
     const auto group = fe::parse("", "select 1") + fe::bind("", "") + fe::execute() + fe::sync();

@@ -231,11 +231,12 @@ TEST_CASE("read route: search paths") {
 }
 
 TEST_CASE("read route: hints") {
-    CHECK(route_hint("/*+ route=primary */ SELECT 1") == ReadTarget::primary);
+    CHECK(route_hint("/*+ route=primary */ SELECT 1").target == ReadTarget::primary);
     CHECK(
-        route_hint(" -- x\n/* a /* b */ */ /* pgweir: Replica */SELECT 1") == ReadTarget::replica_ok
+        route_hint(" -- x\n/* a /* b */ */ /* pgweir: Replica */SELECT 1").target ==
+        ReadTarget::replica_ok
     );
-    CHECK(route_hint("/* pgweir: route=primary */") == ReadTarget::primary);
+    CHECK(route_hint("/* pgweir: route=primary */").target == ReadTarget::primary);
     for (const char* none :
          {"SELECT /*+ route=primary */ 1",
           "/* route=primary */ SELECT 1",
@@ -243,12 +244,21 @@ TEST_CASE("read route: hints") {
           "/* traceparent='00' */ SELECT 1",
           "-- route=primary",
           "/*+ route=primary",
+          "/* pgweir: primary, please */",
+          "/* pgweir: host= */",
+          "/* pgweir: */",
           "/*/",
           "/**/",
           ""}) {
         CAPTURE(none);
-        CHECK_FALSE(route_hint(none).has_value());
+        CHECK_FALSE(route_hint(none).any());
     }
+    const auto hint =
+        route_hint("/* pgweir: replica, host=10.0.0.2:5432 Consistency=none */ SELECT 1");
+    CHECK(hint.target == ReadTarget::replica_ok);
+    CHECK(hint.host == "10.0.0.2:5432");
+    CHECK(hint.consistency == "none");
+    CHECK(route_hint("/* pgweir:host=b */ SELECT 1").host == "b");
     const ReadVerdict write = judge("INSERT INTO t VALUES (1)");
     CHECK(with_hint(write, ReadTarget::replica_ok) == write);
     CHECK(with_hint(judge("SELECT 1"), ReadTarget::primary).reason == ReadReason::hint);

@@ -150,7 +150,7 @@ ReadVerdict judge(const Row& row, const Catalog* catalog) {
         several.push_back(statements.back().get());
     }
     const auto verdict = router::classify_reads(several, catalog, session.context);
-    return router::with_hint(verdict, router::route_hint(row.sql));
+    return router::with_hint(verdict, router::route_hint(row.sql).target);
 }
 
 }  // namespace
