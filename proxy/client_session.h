@@ -399,7 +399,7 @@ private:
     [[gnu::cold]] bool take_own_message(const protocol::MessageView& message, OwnNames& names)
         const;
     [[gnu::cold]] void answer_own_message(const protocol::MessageView& message, OwnNames& names);
-    [[gnu::cold]] void forget_own_unnamed();
+    [[gnu::cold]] bool deallocates_own(const Plan& plan);
     [[gnu::cold]] std::optional<std::vector<std::string>> own_rows(const OwnQuery& own);
     [[gnu::cold]] void describe_own(const OwnQuery& own);
     [[gnu::cold]] void write_own_rows(const OwnQuery& own, const std::vector<std::string>& rows);
@@ -443,6 +443,7 @@ private:
     [[gnu::cold]] bool goes_on_primary();
     [[gnu::cold]] void retry_on_primary();
     [[gnu::cold]] bool read_is_complete() const;
+    [[gnu::cold]] bool server_is_spare() const;
     [[gnu::cold]] bool lost_behind_read(pool::CloseReason reason, bool gone);
     [[gnu::cold]] void leave_lost_server(pool::CloseReason reason, bool gone);
     [[gnu::cold]] bool lost_while_reading(pool::CloseReason reason, bool gone);

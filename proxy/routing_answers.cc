@@ -65,15 +65,23 @@ std::string ClientSession::last_route_text() {
 // nothing of these.
 ClientSession::Answered ClientSession::answer_about_routing(const Group& group, const Plan& plan) {
     const bool query = group.terminator == frontend::query && plan.parsed.empty();
+    const auto is_own = [](const auto& parsed) {
+        return own_query(parsed.second).has_value();
+    };
     const bool may_be = query ? plan.lone_query == router::StatementKind::show ||
                                     (plan.pins & pin_bit(router::PinReason::unparsable)) != 0
-                              : own_names_ != nullptr || !plan.parsed.empty();
+                              : own_names_ != nullptr ||
+                                    std::any_of(plan.parsed.begin(), plan.parsed.end(), is_own);
     if (!may_be && own_names_ == nullptr) return Answered::no;
     const bool in_sync = server_ == nullptr || (server_->expected.in_sync() && !group_open_);
     if (group.missing > 0 || !in_sync || phase_ != Phase::serving) return Answered::no;
     if (!query) return answer_own_group(group);
     // It ends the unnamed statement and all portals.
-    if (own_names_ != nullptr) forget_own_unnamed();
+    if (own_names_ != nullptr && deallocates_own(plan)) {
+        protocol::write_command_complete("DEALLOCATE", worker_.to_client());
+        protocol::write_ready_for_query(local_status(), worker_.to_client());
+        return Answered::yes;
+    }
     if (!may_be || local_status() == protocol::TransactionStatus::failed) return Answered::no;
     const auto text = protocol::parse_query(protocol::message_at(group.bytes).body);
     const auto own = text ? own_query(*text) : std::nullopt;
@@ -90,10 +98,21 @@ ClientSession::Answered ClientSession::answer_about_routing(const Group& group, 
     return Answered::yes;
 }
 
-void ClientSession::forget_own_unnamed() {
-    own_names_->statements.erase("");
+// A Query has come. True: it is DEALLOCATE of one of ours.
+bool ClientSession::deallocates_own(const Plan& plan) {
+    using router::StatementKind;
+    auto& statements = own_names_->statements;
+    statements.erase("");
     own_names_->portals.clear();
-    if (own_names_->statements.empty()) own_names_.reset();
+    bool own = false;
+    if (plan.lone_query == StatementKind::deallocate || plan.lone_query == StatementKind::discard) {
+        if (plan.lone->deallocate_all || plan.lone->discard_all) statements.clear();
+        const bool failed = local_status() == protocol::TransactionStatus::failed;
+        const bool one = plan.lone_query == StatementKind::deallocate && !failed;
+        own = one && !plan.lone->deallocate_all && statements.erase(plan.lone->name) > 0;
+    }
+    if (statements.empty()) own_names_.reset();
+    return own;
 }
 
 // Whether all of the group is ours. What is not goes to PostgreSQL as it is, ours with it.
@@ -170,13 +189,13 @@ ClientSession::Answered ClientSession::answer_own_group(const Group& group) {
         );
         return Answered::yes;
     }
-    // Before anything is written: one may have to be waited for.
-    const auto token = own_rows({OwnQuery::Kind::lsn_token, {}});
+    // Before anything is written: this may have to be waited for.
     const auto asks_for_token = [](const auto& named) {
         return named.second.kind == OwnQuery::Kind::lsn_token;
     };
     const auto& portals = own_names_->portals;
-    if (!token && std::any_of(portals.begin(), portals.end(), asks_for_token)) {
+    if (std::any_of(portals.begin(), portals.end(), asks_for_token) &&
+        !own_rows({OwnQuery::Kind::lsn_token, {}})) {
         *own_names_ = std::move(before);
         return Answered::later;
     }

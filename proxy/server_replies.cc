@@ -126,7 +126,7 @@ bool ClientSession::is_answer(const ExpectedReplies::Step& step) {
 }
 
 void ClientSession::on_message(const protocol::MessageView& message) {
-    if (message.type == backend::error_response && read_is_complete()) {
+    if (message.type == backend::error_response && (read_is_complete() || server_is_spare())) {
         const auto parsed = protocol::parse_error_response(message.body);
         // Its end follows.
         if (parsed && parsed->severity == "FATAL") return;

@@ -110,8 +110,24 @@ bool ClientSession::read_is_complete() const {
            owed->tag != brought_sync;
 }
 
+// It ends between two transactions, and nothing of the client's is there: as if it had been given
+// back before. (FATAL 40001 or 57P01 may follow ReadyForQuery in the same segment.)
+bool ClientSession::server_is_spare() const {
+    if (server_ == nullptr || phase_ != Phase::serving || session_mode() || keeps_server())
+        return false;
+    return server_->expected.in_sync() && server_->status == TransactionStatus::idle &&
+           !in_transaction_ && !group_open_ && !begin_sent_ && !prelude_pending_ && !bringing_ &&
+           !local_failed_ && !server_listens() && touched_.empty() && touched_before_.empty() &&
+           unresolved_.empty() && reply_left_ == 0 && stream_left_ == 0;
+}
+
 // ... and it needs no server for the rest.
 bool ClientSession::lost_behind_read(pool::CloseReason reason, bool gone) {
+    if (server_is_spare()) {
+        leave_lost_server(reason, gone);
+        worker_.loop().resume_soon(client_.key());
+        return true;
+    }
     if (!read_is_complete()) return false;
     leave_lost_server(reason, gone);
     group_open_ = false;

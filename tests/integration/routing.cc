@@ -377,6 +377,107 @@ TEST_CASE("routing: what a replica refuses runs on the primary, unseen" * ours_o
     CHECK(pg.value("select 1") == "1");
 }
 
+TEST_CASE("routing: hints, EXPLAIN ROUTE and SHOW by both protocols" * ours_only()) {
+    Routed world;
+    Pg pg = world.connect();
+    pg.exec("create table t (a int)");
+    pg.exec("create function f() returns int language sql as 'insert into t values (1) returning a'"
+    );
+    wait_until("the replicas have it", [&] {
+        pg.exec("select a from t");
+        return Routed::ran_on_replica(pg);
+    });
+    for (const int port : {world.one.port(), world.two.port(), world.cluster.port()}) {
+        const auto address = Routed::address(port);
+        CAPTURE(address);
+        for (int i = 0; i < 5; ++i) {
+            pg.exec("/* pgweir: host=" + address + " */ select a from t");
+            CHECK(contains(route(pg), address + " "));
+        }
+    }
+    // No hint moves a write.
+    pg.exec(
+        "/* pgweir: replica host=" + Routed::address(world.one.port()) +
+        " */ insert into t values (2)"
+    );
+    CHECK(contains(route(pg), "role=primary reason=\"writes"));
+    pg.exec("/* pgweir: consistency=strict */ select a from t");
+    // The extended protocol: unnamed, and prepared once for several transactions.
+    CHECK(contains(pg.exec("show pgweir.last_route", Parameters{}).value(), "reason="));
+    pg.prepare("own", "SHOW pgweir.last_route;");
+    pg.exec("insert into t values (3)");
+    CHECK(contains(pg.exec_prepared("own", {}).value(), "reason=\"writes"));
+    CHECK(contains(pg.exec_prepared("own", {}).value(), "reason=\"writes"));
+    CHECK(pg.exec("show pgweir.route", Parameters{}).value() == "auto");
+    CHECK(contains(pg.exec("show pgweir.lsn_token", Parameters{}).value(), "/"));
+    pg.exec("begin");
+    CHECK(contains(pg.exec_prepared("own", {}).value(), "reason="));
+    pg.exec("commit");
+    // Its unnamed statement is forgotten for the next.
+    CHECK(pg.exec("select 7", Parameters{}).value() == "7");
+    pg.exec("deallocate own");
+    pg.prepare("own", "select 8");
+    CHECK(pg.exec_prepared("own", {}).value() == "8");
+    const auto explained = [&](const Result& result) {
+        std::string text;
+        for (int i = 0; i < result.rows(); ++i)
+            text += result.value(i) + "\n";
+        return text;
+    };
+    for (const auto& text :
+         {explained(pg.exec("explain route select f(), lower('A') from t")),
+          explained(pg.exec("EXPLAIN ROUTE select f(), lower('A') from t", Parameters{}))}) {
+        CAPTURE(text);
+        CHECK(contains(text, "Target: primary\n"));
+        CHECK(contains(text, "Decided by: f\n"));
+        CHECK(contains(text, "t (only reads)"));
+        CHECK(contains(text, "f (volatile function)"));
+        CHECK(contains(text, "lower (not volatile, only reads)"));
+        CHECK(contains(text, "Host: " + Routed::address(world.cluster.port())));
+    }
+    CHECK(pg.value("select count(*) from t") == "2");
+}
+
+TEST_CASE(
+    "routing: SET TRANSACTION before the first statement is part of its BEGIN" * ours_only()
+) {
+    const Routed world;
+    Pg pg = world.connect();
+    pg.exec("create table t (a int)");
+    wait_until("the replicas have it", [&] {
+        pg.exec("select a from t");
+        return Routed::ran_on_replica(pg);
+    });
+    pg.exec("begin");
+    pg.exec("set transaction read only");
+    pg.exec("select a from t");
+    CHECK(Routed::ran_on_replica(pg));
+    pg.exec("commit");
+    for (const char* mode : {"read write", "isolation level serializable"}) {
+        CAPTURE(mode);
+        pg.exec("begin read only");
+        pg.exec(std::string("set transaction ") + mode);
+        pg.exec("select a from t");
+        CHECK_FALSE(Routed::ran_on_replica(pg));
+        pg.exec("commit");
+    }
+    // What only a standby refuses: the next such transaction is elsewhere.
+    pg.exec("create unlogged table ul (a int)");
+    wait_until("it reads on a replica", [&] {
+        pg.exec("select a from t");
+        return Routed::ran_on_replica(pg);
+    });
+    const auto read_both = [&] {
+        pg.exec("begin read only");
+        pg.exec("select a from t");
+        const auto state = pg.try_exec("select a from ul").sqlstate();
+        pg.exec("rollback");
+        return state;
+    };
+    CHECK(read_both() == "0A000");
+    CHECK(read_both() == "");
+}
+
 TEST_CASE("routing: a client reads what it has written" * ours_only()) {
     Routed world;
     Pg setup = world.connect();
