@@ -164,8 +164,8 @@ std::vector<Key<U>> make_user_keys() {
         ),
         key<&U::route>(
             "route",
-            "Instead of the database's route, where it has several hosts; one with route = replica "
-            "stays so."
+            "Instead of the database's route, where it has several hosts; a database of which all "
+            "goes to replicas stays so."
         ),
         key<&U::consistency>(
             "consistency", "Instead of the database's consistency, where it has several hosts."

@@ -115,7 +115,9 @@ bool ClientSession::read_is_complete() const {
 bool ClientSession::server_is_spare() const {
     if (server_ == nullptr || phase_ != Phase::serving || session_mode() || keeps_server())
         return false;
-    return server_->expected.in_sync() && server_->status == TransactionStatus::idle &&
+    // The client was told the end of its request.
+    const bool told = !is_ready_held() && !is_retrying() && !healing_ && !held_for_sequences_;
+    return told && server_->expected.in_sync() && server_->status == TransactionStatus::idle &&
            !in_transaction_ && !group_open_ && !begin_sent_ && !prelude_pending_ && !bringing_ &&
            !local_failed_ && !server_listens() && touched_.empty() && touched_before_.empty() &&
            unresolved_.empty() && reply_left_ == 0 && stream_left_ == 0;
@@ -123,6 +125,7 @@ bool ClientSession::server_is_spare() const {
 
 // ... and it needs no server for the rest.
 bool ClientSession::lost_behind_read(pool::CloseReason reason, bool gone) {
+    if (reason == pool::CloseReason::protocol_violation) return false;
     if (server_is_spare()) {
         leave_lost_server(reason, gone);
         worker_.loop().resume_soon(client_.key());

@@ -390,10 +390,12 @@ TEST_CASE("routing: hints, EXPLAIN ROUTE and SHOW by both protocols" * ours_only
     for (const int port : {world.one.port(), world.two.port(), world.cluster.port()}) {
         const auto address = Routed::address(port);
         CAPTURE(address);
-        for (int i = 0; i < 5; ++i) {
+        wait_until("it has what the session has written", [&] {
             pg.exec("/* pgweir: host=" + address + " */ select a from t");
-            CHECK(contains(route(pg), address + " "));
-        }
+            return contains(route(pg), address + " ");
+        });
+        pg.exec("/* pgweir: host=" + address + " */ select a from t");
+        CHECK(contains(route(pg), address + " "));
     }
     // No hint moves a write.
     pg.exec(

@@ -7,6 +7,7 @@ weir_unit_test(proxy
     proxy_listener_test.cc
     proxy_query_stats_test.cc
     support/allocations.cc
+    proxy_own_query_test.cc
     support/certificates.cc
 )
 
