@@ -445,6 +445,49 @@ Keys network() {
     };
 }
 
+Keys http() {
+    return {
+        restart(key<&S::http_listen>(
+            "http_listen",
+            "Addresses (\"127.0.0.1:9127\") that serve the status page, /metrics and /healthz; "
+            "empty "
+            "means none."
+        )),
+        key<&S::http_token>(
+            "http_token",
+            "Requests have to bring this token (Authorization: Bearer), or it as the password of "
+            "any user."
+        ),
+        key<&S::http_user>("http_user", "Requests have to come as this user (basic auth)."),
+        key<&S::http_password>("http_password", "The password of http_user."),
+        key<&S::http_allow_unauthenticated>(
+            "http_allow_unauthenticated",
+            "Lets everybody look who can reach an address beyond loopback, without token or user."
+        ),
+        key<&S::http_tls_key_file>("http_tls_key_file", "Private key; with it HTTP is HTTPS."),
+        key<&S::http_tls_cert_file>("http_tls_cert_file", "Certificate of http_tls_key_file."),
+        ranged(
+            1,
+            10'000,
+            key<&S::http_max_connections>(
+                "http_max_connections", "HTTP connections at a time; more are told 503."
+            )
+        ),
+        ranged(
+            1,
+            100'000,
+            key<&S::metrics_max_pools>(
+                "metrics_max_pools",
+                "Pools that have metrics of their own; those beyond are added up as \"_other\"."
+            )
+        ),
+        key<&S::metrics_pgbouncer>(
+            "metrics_pgbouncer",
+            "/metrics also has the names of PgBouncer's exporter, so that its dashboards go on."
+        ),
+    };
+}
+
 Keys clusters() {
     return {
         key<&S::zone>(
@@ -471,6 +514,7 @@ Keys make_global_keys() {
     add(keys, "Timeouts", timeouts());
     add(keys, "TLS", tls());
     add(keys, "Clusters", clusters());
+    add(keys, "Metrics and status page", http());
     add(keys, "Network", network());
     return keys;
 }

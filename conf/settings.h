@@ -266,6 +266,18 @@ struct Settings {
     std::string server_tls_ciphers = "default";
     std::string server_tls13_ciphers;
 
+    // HTTP: metrics, status page, health
+    std::vector<std::string> http_listen;  // see conf/http_address.h; empty = off
+    Secret http_token;                     // for "Authorization: Bearer"; empty = none
+    std::string http_user;                 // for basic authentication; empty = none
+    Secret http_password;
+    bool http_allow_unauthenticated = false;  // anybody who reaches a non-loopback address may look
+    std::string http_tls_key_file;            // both files: HTTPS only
+    std::string http_tls_cert_file;
+    int http_max_connections = 64;
+    int metrics_max_pools = 500;     // pools with series of their own; the rest is added up
+    bool metrics_pgbouncer = false;  // also under the names of PgBouncer's exporter
+
     // Clusters
     std::string zone;                // where this process runs; empty = reads prefer no zone
     std::string cluster_state_file;  // empty = timelines are remembered only while it runs

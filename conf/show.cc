@@ -112,6 +112,12 @@ protocol::Result<Settings> with_setting(
             "parameter \"" + name + "\" cannot be changed without restarting pgweir"
         );
     }
+    if (found->rule.kind == Kind::secret) {
+        return protocol::error(
+            cant_change_runtime_param,
+            "parameter \"" + name + "\" is a secret: it is changed in the file, by RELOAD"
+        );
+    }
     Read<Value> read = read_value(found->rule, value);
     if (!read.ok()) {
         return protocol::error(
@@ -137,8 +143,13 @@ std::string to_toml(const Settings& settings, Which keys, Secrets secrets) {
     const Settings defaults;
     for (const Key<Settings>& key : global_keys()) {
         Value value = key.get(settings);
-        if (keys == Which::changed && value == key.get(defaults)) continue;
-        text += assignment(key.name, key.rule, value);
+        const bool is_default = value == key.get(defaults);
+        if (keys == Which::changed && is_default) continue;
+        if (key.rule.kind == Kind::secret && secrets == Secrets::hidden && !is_default) {
+            text += "# " + std::string(key.name) + " is set, and not shown\n";
+        } else {
+            text += assignment(key.name, key.rule, value);
+        }
     }
     for (const auto& [name, database] : settings.databases) {
         text += section("databases." + toml_key(name), database, database_keys(), secrets);

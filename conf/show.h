@@ -20,7 +20,7 @@ struct ConfigRow {
     bool changeable = false;
 };
 
-// Sorted by key, as PgBouncer does. Has no secrets: these are in databases and users only.
+// Sorted by key, as PgBouncer does. A secret has no value here.
 std::vector<ConfigRow> config_rows(const Settings& settings);
 
 // The console's SET: `settings` with one key changed, checked as a whole. Errors: 42704 unknown

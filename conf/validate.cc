@@ -1,5 +1,6 @@
 #include "conf/validate.h"
 
+#include "conf/http_address.h"
 #include "conf/tls_options.h"
 
 #include <algorithm>
@@ -26,6 +27,7 @@ public:
         client_tls();
         server_tls();
         console();
+        http();
         for (const auto& [name, database] : settings_.databases)
             check_database(name, database);
         return std::move(found_);
@@ -165,6 +167,45 @@ private:
             error(
                 "pgweir.server_tls_ca_file",
                 "is needed with server_tls_sslmode " + std::string(to_string(s.server_tls_sslmode))
+            );
+        }
+    }
+
+    // Whoever can reach the page sees what runs here: beyond this machine only those who may.
+    void http() {
+        const Settings& s = settings_;
+        key_pair("pgweir.http_tls", s.http_tls_key_file, s.http_tls_cert_file);
+        const bool token = !s.http_token.empty();
+        const bool password = !s.http_password.empty();
+        if (password && s.http_user.empty()) error("pgweir.http_user", "is needed with a password");
+        if (!password && !s.http_user.empty()) {
+            error("pgweir.http_password", "is needed with http_user");
+        }
+        for (const std::string& text : s.http_listen) {
+            const auto address = read_http_address(text);
+            if (!address.ok()) {
+                error("pgweir.http_listen", address.wrong);
+            } else if (!is_loopback(address.value)) {
+                http_beyond_loopback(text, token || password);
+            }
+        }
+    }
+
+    void http_beyond_loopback(const std::string& address, bool authenticated) {
+        if (!authenticated && !settings_.http_allow_unauthenticated) {
+            error(
+                "pgweir.http_listen",
+                "has \"" + address +
+                    "\", which others can reach: set http_token or http_user and http_password (or "
+                    "http_allow_unauthenticated)"
+            );
+        }
+        if (authenticated && settings_.http_tls_cert_file.empty()) {
+            warn(
+                "pgweir.http_listen",
+                "has \"" + address +
+                    "\": without http_tls_cert_file, passwords cross the network "
+                    "in clear text"
             );
         }
     }
@@ -312,6 +353,7 @@ DescriptorEstimate estimate_descriptors(const Settings& settings, int workers) {
     constexpr std::uint64_t per_worker = 3;
     constexpr std::uint64_t spare = 64;
     estimate.others += count(workers) * per_worker + spare + settings.listen_addr.size() * 2;
+    if (!settings.http_listen.empty()) estimate.others += count(settings.http_max_connections);
     return estimate;
 }
 

@@ -166,6 +166,15 @@ TlsSettings client_tls_settings(const conf::Settings& settings) {
         settings.client_tls_ecdhcurve};
 }
 
+TlsSettings http_tls_settings(const conf::Settings& settings) {
+    TlsSettings tls;
+    if (settings.http_tls_cert_file.empty()) return tls;
+    tls.mode = conf::SslMode::require;
+    tls.key_file = settings.http_tls_key_file;
+    tls.cert_file = settings.http_tls_cert_file;
+    return tls;
+}
+
 TlsSettings server_tls_settings(const conf::Settings& settings) {
     return {
         settings.server_tls_sslmode,
@@ -179,17 +188,21 @@ TlsSettings server_tls_settings(const conf::Settings& settings) {
 }
 
 Result<std::shared_ptr<const TlsContext>> TlsContext::for_clients(const TlsSettings& settings) {
+    auto owner = for_http(settings);
+    if (owner) SSL_CTX_set_alpn_select_cb((*owner)->context_, select_alpn, nullptr);
+    return owner;
+}
+
+Result<std::shared_ptr<const TlsContext>> TlsContext::for_http(const TlsSettings& settings) {
     SSL_CTX* const context = SSL_CTX_new(TLS_server_method());
     if (context == nullptr) return no_session();
     std::shared_ptr<const TlsContext> owner(new TlsContext(context, settings.mode));
     if (settings.cert_file.empty() || settings.key_file.empty()) {
         return protocol::error(
-            protocol::sqlstate::config_file_error,
-            "TLS for clients needs client_tls_cert_file and client_tls_key_file"
+            protocol::sqlstate::config_file_error, "TLS needs a certificate file and a key file"
         );
     }
     if (auto configured = configure(context, settings); !configured) return configured.error();
-    SSL_CTX_set_alpn_select_cb(context, select_alpn, nullptr);
     if (verifies(settings.mode)) {
         if (settings.ca_file.empty()) return bad_value("CA file", "");
         SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
@@ -219,6 +232,15 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::for_servers(const TlsSetti
 
 TlsContext::~TlsContext() {
     SSL_CTX_free(context_);
+}
+
+std::optional<std::chrono::system_clock::time_point> TlsContext::certificate_expiry() const {
+    const X509* const certificate = SSL_CTX_get0_certificate(context_);
+    std::tm parts{};
+    if (certificate == nullptr || ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &parts) != 1) {
+        return std::nullopt;
+    }
+    return std::chrono::system_clock::from_time_t(::timegm(&parts));
 }
 
 Result<void> TlsContext::accept(Transport& transport) const {

@@ -8,7 +8,9 @@
 #include "pool/io/transport.h"
 #include "protocol/error.h"
 
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace weir::pool {
@@ -27,6 +29,8 @@ struct TlsSettings {
 
 TlsSettings client_tls_settings(const conf::Settings& settings);
 TlsSettings server_tls_settings(const conf::Settings& settings);
+// Mode `disable` without http_tls_cert_file.
+TlsSettings http_tls_settings(const conf::Settings& settings);
 
 // Immutable once made, and shared by its sessions; a reload makes a new one. All methods may be
 // called from any thread.
@@ -35,6 +39,9 @@ public:
     // What clients meet: presents the certificate, asks for theirs with verify_ca and verify_full.
     static protocol::Result<std::shared_ptr<const TlsContext>> for_clients(
         const TlsSettings& settings
+    );
+    // The same for HTTP: whatever protocols they name by ALPN.
+    static protocol::Result<std::shared_ptr<const TlsContext>> for_http(const TlsSettings& settings
     );
     // What servers meet: checks their certificate with verify_ca and verify_full.
     static protocol::Result<std::shared_ptr<const TlsContext>> for_servers(
@@ -45,6 +52,9 @@ public:
     TlsContext& operator=(const TlsContext&) = delete;
 
     conf::SslMode mode() const { return mode_; }
+
+    // When our own certificate ends; none without one.
+    std::optional<std::chrono::system_clock::time_point> certificate_expiry() const;
 
     // Puts a session on `transport` that will accept or connect; tls_handshake() then runs it.
     // `host` is the name or address a server was reached by: sent as SNI if it is a name, and with

@@ -114,6 +114,18 @@ TEST_CASE("with_setting: what is refused, and how") {
     );
 }
 
+TEST_CASE("global secrets: not shown, not set on the console, where it would be in the log") {
+    Settings settings;
+    settings.http_token = Secret("hunter2");
+    for (const ConfigRow& row : config_rows(settings))
+        CHECK(row.value.find("hunter2") == std::string::npos);
+    const std::string text = to_toml(settings, Which::all, Secrets::hidden);
+    CHECK(text.find("hunter2") == std::string::npos);
+    CHECK(text.find("# http_token is set, and not shown") != std::string::npos);
+    CHECK(to_toml(settings, Which::all, Secrets::written).find("hunter2") != std::string::npos);
+    CHECK_FALSE(with_setting(settings, "http_token", "other"));
+}
+
 TEST_CASE("to_toml: loads to the same settings; secrets only where they are asked for") {
     Loaded loaded = load_file(fixture("issue.ini"));
     REQUIRE(loaded.ok());

@@ -35,6 +35,41 @@ TEST_CASE("validate: each rule alone") {
                   s.listen_addr = {"*"};
               },
               ""},
+             {"HTTP on loopback needs no password",
+              [](Settings& s) {
+                  s.http_listen = {"127.0.0.1:9127", "[::1]:9127", "localhost:1"};
+              },
+              ""},
+             {"HTTP for everybody",
+              [](Settings& s) { s.http_listen = {"0.0.0.0:9127"}; },
+              "pgweir.http_listen"},
+             {"HTTP on a name that others may reach",
+              [](Settings& s) { s.http_listen = {"db1:9127"}; },
+              "pgweir.http_listen"},
+             {"HTTP for everybody, as is wished",
+              [](Settings& s) {
+                  s.http_listen = {"*:9127"};
+                  s.http_allow_unauthenticated = true;
+              },
+              ""},
+             {"HTTP beyond loopback with a token",
+              [](Settings& s) {
+                  s.http_listen = {"10.0.0.1:9127"};
+                  s.http_token = Secret("t");
+              },
+              ""},
+             {"HTTP without a port",
+              [](Settings& s) { s.http_listen = {"127.0.0.1"}; },
+              "pgweir.http_listen"},
+             {"HTTP on a port that is none",
+              [](Settings& s) { s.http_listen = {"127.0.0.1:0"}; },
+              "pgweir.http_listen"},
+             {"HTTP user without password",
+              [](Settings& s) { s.http_user = "u"; },
+              "pgweir.http_password"},
+             {"HTTPS with half a key pair",
+              [](Settings& s) { s.http_tls_key_file = "/k"; },
+              "pgweir.http_tls_cert_file"},
              {"relative directory",
               [](Settings& s) { s.unix_socket_dir = "tmp"; },
               "pgweir.unix_socket_dir"},
