@@ -17,6 +17,7 @@ struct Configuration {
     std::shared_ptr<const conf::UserList> users;
     std::shared_ptr<const pool::TlsContext> client_tls;
     std::shared_ptr<const pool::TlsContext> server_tls;
+    std::shared_ptr<const pool::TlsContext> http_tls;
 };
 
 // Where servers of this pool are, and what they are told. Without a host if there is no such

@@ -4,6 +4,7 @@
 #include "conf/show.h"
 #include "conf/validate.h"
 #include "proxy/log_file.h"
+#include "proxy/metrics.h"
 #include "proxy/server.h"
 #include "proxy/version.h"
 #include "router/pg_query_parser.h"
@@ -29,6 +30,7 @@ struct CommandLine {
     std::string check;
     std::string print_config;
     std::string convert;
+    bool list_metrics = false;
     int verbose = 0;
     bool quiet = false;
 };
@@ -65,6 +67,17 @@ int run_on_file(const CommandLine& command) {
         std::cerr << path << ": ok\n";
     }
     return 0;
+}
+
+// One line for each: name, type, labels, help, with tabs between them.
+void print_metrics() {
+    namespace proxy = weir::proxy;
+    for (const auto table : {proxy::metric_table(), proxy::pgbouncer_metric_table()}) {
+        for (const auto& metric : table) {
+            std::cout << metric.name << '\t' << proxy::to_string(metric.kind) << '\t'
+                      << metric.labels << '\t' << metric.help << '\n';
+        }
+    }
 }
 
 // As many descriptors as the system allows; a warning if the limits configured may need more.
@@ -147,6 +160,8 @@ int main(int argc, char** argv) {
         ->group("Configuration");
     app.add_option("--convert", command.convert, "Print a pgbouncer.ini as TOML, passwords too")
         ->group("Configuration");
+    app.add_flag("--list-metrics", command.list_metrics, "Print the metrics there are and exit")
+        ->group("Configuration");
     app.add_flag("-v,--verbose", command.verbose, "More log (may be repeated)")->group("Log");
     app.add_flag("-q,--quiet", command.quiet, "No log on stderr")->group("Log");
     app.set_version_flag("--version", weir::proxy::version_text());
@@ -156,6 +171,10 @@ int main(int argc, char** argv) {
     std::signal(SIGPIPE, SIG_IGN);
     if (!command.check.empty() || !command.print_config.empty() || !command.convert.empty()) {
         return run_on_file(command);
+    }
+    if (command.list_metrics) {
+        print_metrics();
+        return 0;
     }
     if (command.config.empty()) {
         std::cerr << app.help();

@@ -6,6 +6,7 @@
 #include "conf/validate.h"
 #include "pool/io/epoll_backend.h"
 #include "proxy/admin_console.h"
+#include "proxy/http_server.h"
 #include "proxy/log.h"
 #include "proxy/log_file.h"
 
@@ -62,6 +63,7 @@ Server::Server(std::string config_path, conf::Settings settings)
           std::make_shared<const conf::Settings>(std::move(settings)),
           std::make_shared<const conf::UserList>(),
           nullptr,
+          nullptr,
           nullptr},
       workers_(make_workers(
           configuration_.settings->workers > 0 ? configuration_.settings->workers
@@ -77,6 +79,7 @@ Server::Server(std::string config_path, conf::Settings settings)
       logins_(io_.get_executor(), policy_, authenticator_),
       listener_(io_.get_executor(), [this](pool::Transport t) { logins_.start(std::move(t)); }),
       console_(std::make_unique<AdminConsole>(*this)),
+      http_(std::make_unique<HttpServer>(*this)),
       signals_(io_),
       shutdown_timer_(io_),
       stats_timer_(io_),
@@ -116,6 +119,12 @@ protocol::Result<Configuration> Server::load_files(conf::Settings settings) cons
         auto context = pool::TlsContext::for_servers(servers);
         if (!context) return context.error();
         loaded.server_tls = *context;
+    }
+    const auto http = pool::http_tls_settings(settings);
+    if (http.mode != conf::SslMode::disable) {
+        auto context = pool::TlsContext::for_http(http);
+        if (!context) return context.error();
+        loaded.http_tls = *context;
     }
     loaded.settings = std::make_shared<const conf::Settings>(std::move(settings));
     return loaded;
@@ -157,9 +166,10 @@ protocol::Result<void> Server::open() {
     auto loaded = load_files(*configuration_.settings);
     if (!loaded) return loaded.error();
     install(std::move(*loaded));
+    reloads_.last = std::chrono::system_clock::now();
     auto opened = listener_.open(settings());
     if (!opened) return opened.error();
-    return {};
+    return http_->open(settings());
 }
 
 void Server::run() {
@@ -170,6 +180,7 @@ void Server::run() {
     });
     pools_.start();
     listener_.start();
+    http_->start();
     asio::co_spawn(io_, handle_signals(), log_failure);
     asio::co_spawn(io_, log_statistics(), log_failure);
     asio::co_spawn(io_, sample_queries(), log_failure);
@@ -218,6 +229,14 @@ asio::awaitable<void> Server::handle_signals() {
 // --- reload ---
 
 protocol::Result<void> Server::reload() {
+    auto result = read_again();
+    reloads_.last_failed = !result;
+    ++(result ? reloads_.done : reloads_.failed);
+    if (result) reloads_.last = std::chrono::system_clock::now();
+    return result;
+}
+
+protocol::Result<void> Server::read_again() {
     reopen_log();
     slow_log_.reopen();
     auto loaded = conf::load_file(config_path_);
@@ -356,6 +375,7 @@ asio::awaitable<void> Server::watch_shutdown() {
             entry->close_all_idle(pool::CloseReason::shutdown);
         }
     }
+    http_->stop();
     io_.stop();
 }
 

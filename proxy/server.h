@@ -24,6 +24,7 @@
 namespace weir::proxy {
 
 class AdminConsole;
+class HttpServer;
 
 // What stops the process, in the words of PgBouncer's SHUTDOWN.
 enum class Shutdown { none, wait_for_clients, wait_for_servers, immediate };
@@ -117,6 +118,18 @@ public:
 
     Counts client_counts() const;
 
+    // Times accepting clients paused since descriptors or memory had run out.
+    std::size_t accept_pauses() const { return listener_.pauses(); }
+
+    struct Reloads {
+        std::uint64_t done = 0, failed = 0;
+        // Of the configuration in force.
+        std::optional<std::chrono::system_clock::time_point> last;
+        bool last_failed = false;
+    };
+
+    const Reloads& reloads() const { return reloads_; }
+
     // --- SessionObserver: any thread ---
     void cancel_query(pool::ServerRef server) override;
     void session_ended(std::uint64_t id) override;
@@ -139,6 +152,7 @@ private:
     std::size_t clients() const;
     protocol::Result<Configuration> load_files(conf::Settings settings) const;
     void install(Configuration configuration);
+    protocol::Result<void> read_again();
     LoginPolicy make_policy();
     protocol::Result<std::shared_ptr<void>> admit(const LoginRequest& request);
     protocol::Result<void> authorize(const LoginRequest& request) const;
@@ -173,6 +187,8 @@ private:
     Listener listener_;
     CancelRegistry cancels_;
     std::unique_ptr<AdminConsole> console_;
+    std::unique_ptr<HttpServer> http_;
+    Reloads reloads_;
     asio::signal_set signals_;
     asio::steady_timer shutdown_timer_;
     asio::steady_timer stats_timer_;

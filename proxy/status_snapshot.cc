@@ -1,0 +1,235 @@
+#include "proxy/status_snapshot.h"
+
+#include "proxy/admin_show.h"
+#include "proxy/server.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace weir::proxy {
+
+namespace {
+
+std::chrono::microseconds microseconds(pool::Duration time) {
+    return std::chrono::duration_cast<std::chrono::microseconds>(time);
+}
+
+// Of a database without a list of hosts, as SHOW HOSTS would call it.
+std::string single_host(const conf::Settings& settings, const std::string& database) {
+    const auto* const found = conf::find_database(settings, database);
+    if (found == nullptr) return "removed";
+    const auto hosts = conf::server_hosts(settings, *found);
+    const auto& host = hosts.front();
+    const bool v6 = host.host.find(':') != std::string::npos;
+    return fmt::format("{}{}{}:{}", v6 ? "[" : "", host.host, v6 ? "]" : "", host.port);
+}
+
+PoolHostStatus pool_host(
+    const pool::ServerPool& pool,
+    const conf::Settings& settings,
+    std::string host,
+    pool::TimePoint now
+) {
+    PoolHostStatus status;
+    status.host = std::move(host);
+    pool.for_each_server([&](const pool::ServerConnection& server) {
+        const auto state = state_shown(server, settings, now);
+        status.active += state == "active";
+        status.idle += state == "idle";
+        status.used += state == "used";
+        status.tested += state == "tested";
+        status.being_canceled += state == "being_canceled";
+        status.cancels += static_cast<std::size_t>(server.cancels);
+    });
+    const auto counts = pool.counts(now);
+    status.closing = counts.closing;
+    status.opening = counts.opening;
+    status.waiting = counts.waiting;
+    status.longest_wait = microseconds(counts.oldest_wait);
+    const auto limits = pool.limits();
+    status.size = limits.size;
+    status.reserve = limits.reserve;
+    return status;
+}
+
+std::vector<PinStatus> pins_of(const PinCounts& counts) {
+    constexpr auto last = static_cast<std::size_t>(router::PinReason::last);
+    std::vector<PinStatus> pins;
+    for (std::size_t i = 0; i <= last; ++i) {
+        const auto reason = static_cast<router::PinReason>(i);
+        const PinStatus pin{
+            reason,
+            counts.value(reason, PinEvent::begun),
+            counts.value(reason, PinEvent::lifted),
+            counts.value(reason, PinEvent::left),
+            counts.value(reason, PinEvent::refused)};
+        if (pin.begun + pin.refused > 0) pins.push_back(pin);
+    }
+    return pins;
+}
+
+void add_totals(PoolStatus& status, const std::vector<pool::PoolCounters>& workers) {
+    for (const auto& counters : workers) {
+        status.totals[server_assignments] += counters.server_assignments.value();
+        status.totals[transactions] += counters.transactions.value();
+        status.totals[queries] += counters.queries.value();
+        status.totals[bytes_received] += counters.bytes_received.value();
+        status.totals[bytes_sent] += counters.bytes_sent.value();
+        status.totals[transaction_time] += counters.transaction_time.value();
+        status.totals[query_time] += counters.query_time.value();
+        status.totals[wait_time] += counters.wait_time.value();
+        status.totals[client_parses] += counters.client_parses.value();
+        status.totals[server_parses] += counters.server_parses.value();
+        status.totals[binds] += counters.binds.value();
+        status.pinned_transactions += counters.pinned_transactions.value();
+    }
+}
+
+PoolStatus pool_status(Server& server, const PoolEntry& entry, pool::TimePoint now) {
+    PoolStatus status;
+    status.database = entry.pool.name().database;
+    status.user = entry.pool.name().user;
+    status.pool_mode = to_string(entry.limits()->pool_mode);
+    for (std::size_t i = 0; i < entry.pools.size(); ++i) {
+        auto host = entry.cluster ? entry.cluster->addresses()[i]
+                                  : single_host(server.settings(), status.database);
+        const auto& pool = entry.pools[i];
+        status.hosts.push_back(pool_host(pool, server.settings(), std::move(host), now));
+        status.waiting += status.hosts.back().waiting;
+        status.longest_wait = std::max(status.longest_wait, status.hosts.back().longest_wait);
+        status.pinned += pool.pinned();
+    }
+    status.max_pinned = entry.pool.limits().max_pinned;
+    // The two are not read at one moment.
+    status.clients = std::max(entry.pool.clients(), status.waiting);
+    add_totals(status, entry.pool.counters());
+    status.pins = pins_of(entry.pins);
+    status.paused = server.paused_all() || server.pools().is_paused(status.database);
+    status.disabled = server.is_disabled(status.database);
+    if (const auto failure = server.pools().login_failure(entry)) {
+        status.login_failure = failure->message;
+    }
+    return status;
+}
+
+template <class Reason>
+void add_routes(
+    std::vector<RouteStatus>& routes,
+    const Cluster& cluster,
+    std::string_view target,
+    RouteCounters::ByReason<Reason> RouteCounters::*counters,
+    std::string_view (*name)(Reason)
+) {
+    for (std::size_t i = 0; i <= static_cast<std::size_t>(Reason::last); ++i) {
+        std::uint64_t count = 0;
+        for (const auto& worker : cluster.routes())
+            count += (worker.*counters)[i].value();
+        if (count == 0) continue;
+        const auto reason = static_cast<Reason>(i);
+        routes.push_back({cluster.name(), std::string(target), std::string(name(reason)), count});
+    }
+}
+
+ClusterStatus cluster_status(const Cluster& cluster, const pool::Topology* topology) {
+    ClusterStatus status;
+    status.name = cluster.name();
+    status.primaries = topology == nullptr ? 0 : topology->primaries.size();
+    for (const auto& worker : cluster.routes()) {
+        status.waits += worker.waits.value();
+        status.wait_time += worker.wait_time.value();
+    }
+    using router::ReadReason;
+    auto& routes = status.routes;
+    add_routes<ReadReason>(routes, cluster, "replica", &RouteCounters::replica, router::text);
+    add_routes<ReadReason>(routes, cluster, "primary", &RouteCounters::primary, router::text);
+    add_routes<pool::ChoiceReason>(
+        routes, cluster, "primary", &RouteCounters::reads_on_primary, pool::text
+    );
+    add_routes<router::ReplicaRefusal>(
+        status.retries, cluster, "primary", &RouteCounters::retried, router::text
+    );
+    return status;
+}
+
+void add_clusters(StatusSnapshot& snapshot, Server& server) {
+    for (const auto& [name, cluster] : server.pools().clusters().all()) {
+        const auto topology = cluster->monitor()->topology().get();
+        snapshot.clusters.push_back(cluster_status(*cluster, topology.get()));
+        if (topology == nullptr) continue;
+        for (std::size_t i = 0; i < topology->hosts.size(); ++i) {
+            HostStatus host;
+            host.cluster = name;
+            host.address = cluster->addresses()[i];
+            host.view = topology->hosts[i];
+            const auto& load = *cluster->monitor()->loads()[i];
+            host.outstanding = static_cast<unsigned>(load.outstanding());
+            host.latency = static_cast<std::uint64_t>(load.latency());
+            host.served = load.served();
+            host.errors = load.errors();
+            for (const auto& [pool_name, entry] : server.pools().entries()) {
+                if (entry->cluster != cluster) continue;
+                const auto counts = entry->pools[i].counts(snapshot.at);
+                host.servers += counts.total();
+                host.waiting += counts.waiting;
+            }
+            snapshot.hosts.push_back(std::move(host));
+        }
+    }
+}
+
+void add_listeners(StatusSnapshot& snapshot, const Server& server) {
+    for (const auto& view : server.notifications().views()) {
+        ++snapshot.listeners.connections;
+        snapshot.listeners.channels += view.channels;
+        snapshot.listeners.clients += view.clients;
+        snapshot.listeners.notifications += view.notifications;
+    }
+}
+
+void add_certificates(StatusSnapshot& snapshot, const Configuration& configuration) {
+    const auto add = [&](const char* name, const auto& context) {
+        const auto expiry = context ? context->certificate_expiry() : std::nullopt;
+        if (expiry) snapshot.certificate_expiry.emplace(name, *expiry);
+    };
+    add("client", configuration.client_tls);
+    add("http", configuration.http_tls);
+}
+
+}  // namespace
+
+std::size_t PoolStatus::sum(std::size_t PoolHostStatus::*member) const {
+    std::size_t sum = 0;
+    for (const auto& host : hosts)
+        sum += host.*member;
+    return sum;
+}
+
+StatusSnapshot take_snapshot(Server& server) {
+    StatusSnapshot snapshot;
+    snapshot.at = pool::Clock::now();
+    snapshot.time = std::chrono::system_clock::now();
+    snapshot.workers = server.workers().size();
+    for (const auto& worker : server.workers())
+        snapshot.worker_clients.push_back(worker->sessions());
+    const auto counts = server.client_counts();
+    snapshot.clients = counts.clients;
+    snapshot.logging_in = counts.login;
+    snapshot.max_clients = static_cast<std::size_t>(server.settings().max_client_conn);
+    snapshot.accept_pauses = server.accept_pauses();
+    snapshot.paused = server.paused_all();
+    snapshot.shutting_down = server.shutting_down() != Shutdown::none;
+    for (const auto& [name, entry] : server.pools().entries())
+        snapshot.pools.push_back(pool_status(server, *entry, snapshot.at));
+    add_clusters(snapshot, server);
+    add_listeners(snapshot, server);
+    const auto& reloads = server.reloads();
+    snapshot.reloads = reloads.done;
+    snapshot.failed_reloads = reloads.failed;
+    snapshot.last_reload = reloads.last;
+    snapshot.last_reload_failed = reloads.last_failed;
+    add_certificates(snapshot, server.configuration());
+    return snapshot;
+}
+
+}  // namespace weir::proxy

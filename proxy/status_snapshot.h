@@ -1,0 +1,119 @@
+// StatusSnapshot: what this process is and does at one time, as plain values: the one source of
+// the metrics, the status page, the JSON API and the readiness check. Control thread; it reads
+// counters and what is published, takes each pool's lock once, and asks no worker.
+#pragma once
+
+#include "pool/topology.h"
+#include "proxy/admin_stats.h"
+#include "proxy/pin_counts.h"
+#include "router/statement.h"
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace weir::proxy {
+
+class Server;
+
+// The servers of one (database, user) on one host.
+struct PoolHostStatus {
+    std::string host;  // as operators call it
+    std::size_t active = 0, idle = 0, used = 0, tested = 0, being_canceled = 0;
+    std::size_t closing = 0, opening = 0;
+    std::size_t cancels = 0;  // cancel requests under way
+    std::size_t size = 0;     // limit; 0 = none
+    std::size_t reserve = 0;  // beyond it
+    std::size_t waiting = 0;  // clients
+    std::chrono::microseconds longest_wait{0};
+
+    // Busy: cannot be lent.
+    std::size_t busy() const { return active + tested + being_canceled + closing + opening; }
+};
+
+struct PinStatus {
+    router::PinReason reason{};
+    std::uint64_t begun = 0, lifted = 0, left = 0, refused = 0;
+};
+
+struct PoolStatus {
+    std::string database, user;
+    std::string_view pool_mode;
+    std::size_t clients = 0;  // those that wait among them
+    std::size_t waiting = 0;
+    std::chrono::microseconds longest_wait{0};
+    std::size_t pinned = 0, max_pinned = 0;
+    std::uint64_t pinned_transactions = 0;
+    Totals totals{};
+    std::vector<PoolHostStatus> hosts;
+    std::vector<PinStatus> pins;
+    bool paused = false, disabled = false;
+    std::string login_failure;  // what the last login to its servers failed with; empty = none
+
+    std::size_t sum(std::size_t PoolHostStatus::*member) const;
+};
+
+struct HostStatus {
+    std::string cluster, address;
+    pool::HostView view;
+    std::size_t servers = 0, waiting = 0;
+    unsigned outstanding = 0;
+    std::uint64_t latency = 0;  // in microseconds, smoothed; 0 = not known
+    std::uint64_t served = 0, errors = 0;
+};
+
+struct RouteStatus {
+    std::string cluster, target, reason;
+    std::uint64_t count = 0;
+};
+
+struct ClusterStatus {
+    std::string name;
+    std::size_t primaries = 0;
+    std::uint64_t waits = 0, wait_time = 0;  // microseconds
+    std::vector<RouteStatus> routes = {}, retries = {};
+};
+
+struct ListenerStatus {
+    std::size_t connections = 0, channels = 0, clients = 0;
+    std::uint64_t notifications = 0;
+};
+
+struct ProcessStatus {
+    double cpu_seconds = 0, start_time = 0;  // of the Unix epoch
+    std::uint64_t resident_bytes = 0, virtual_bytes = 0;
+    std::uint64_t open_descriptors = 0, most_descriptors = 0;
+};
+
+struct StatusSnapshot {
+    pool::TimePoint at{};
+    std::chrono::system_clock::time_point time{};
+    std::optional<ProcessStatus> process;  // only where somebody asked for it: read_process()
+    std::size_t workers = 0;
+    std::vector<std::size_t> worker_clients;
+    std::size_t clients = 0, logging_in = 0, max_clients = 0;
+    std::size_t accept_pauses = 0;
+    bool paused = false, shutting_down = false;
+    std::vector<PoolStatus> pools;  // ordered by database and user
+    std::vector<HostStatus> hosts;
+    std::vector<ClusterStatus> clusters;
+    ListenerStatus listeners;
+    std::uint64_t reloads = 0, failed_reloads = 0;
+    std::optional<std::chrono::system_clock::time_point> last_reload;  // that succeeded
+    bool last_reload_failed = false;
+    // Of our own certificates: "client" and "http".
+    std::map<std::string, std::chrono::system_clock::time_point> certificate_expiry;
+
+    double seconds_since(pool::TimePoint then) const {
+        return std::chrono::duration<double>(at - then).count();
+    }
+};
+
+StatusSnapshot take_snapshot(Server& server);
+
+// Of this process, by /proc; what cannot be read is 0.
+ProcessStatus read_process();
+
+}  // namespace weir::proxy
