@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""HTTP without credentials: what is served, and input of the hostile kind (run by with_proxy)."""
+
+import json
+import os
+import random
+import time
+
+from support import PATIENCE, connect, exchange, get, read_all, status
+
+import psycopg
+
+
+def well():
+    code, _, body = get("/healthz")
+    assert (code, body) == (200, b"ok\n"), (code, body)
+
+
+def check_paths():
+    with psycopg.connect("") as client:
+        client.execute("select 1")
+        for path in ("/", "/tables", "/metrics", "/healthz", "/readyz", "/api/v1/status", "/api/v1/series",
+                     "/api/v1/sessions"):
+            code, head, body = get(path)
+            assert code == 200 and body, (path, code)
+            assert "Content-Security-Policy: " in head and "unsafe" not in head, head
+            secret = os.environ["PGPASSWORD"].encode()
+            assert secret not in body, path
+        found = json.loads(get("/api/v1/status")[2])
+        assert found["pools"][0]["database"] == os.environ["PGDATABASE"], found
+        assert found["health"] == "ok", found["problems"]
+        mine = json.loads(get("/api/v1/sessions")[2])["sessions"]
+        assert [one["user"] for one in mine] == [os.environ["PGUSER"]], mine
+    assert get("/nothing")[0] == 404
+    assert get("/api/v1/nothing")[0] == 404
+    assert get("/../etc/passwd")[0] == 404
+
+
+def check_host():
+    answer = exchange(b"GET /metrics HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
+    assert status(answer) == 421, answer[:200]
+
+
+def check_ready():
+    admin = f"dbname=pgbouncer user={os.environ['WEIR_ADMIN']}"
+    with psycopg.connect(admin, autocommit=True) as console:
+        console.execute("PAUSE")
+        code, _, body = get("/readyz")
+        assert code == 503 and b"paused" in body, (code, body)
+        assert json.loads(get("/api/v1/status")[2])["health"] in ("ok", "critical")
+        console.execute("RESUME")
+    assert get("/readyz")[0] == 200
+
+
+def check_hostile():
+    for text, wanted in (
+            (b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", 413),
+            (b"DELETE / HTTP/1.1\r\n\r\n", 405),
+            (b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 413),
+            (b"GET /%00 HTTP/1.1\r\n\r\n", 400),
+            (b"GET / HTTP/1.1\r\nX: " + b"x" * 70000 + b"\r\n\r\n", 431),
+            (b"GET /" + b"a" * 70000, 431),
+            (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(64), 400),
+            (b"\x00\x00\x00\x08\x04\xd2\x16\x2f\r\n\r\n", 400)):
+        answer = exchange(text)
+        assert status(answer) == wanted, (text[:40], answer[:100])
+    well()
+    dice = random.Random(5)
+    for _ in range(200):
+        noise = bytes(dice.randrange(256) for _ in range(dice.randrange(1, 200)))
+        with connect() as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\n"[:dice.randrange(17)] + noise)
+            if dice.randrange(2):
+                connection.shutdown(1)
+    well()
+
+
+def check_pipelined():
+    answer = exchange(b"GET /healthz HTTP/1.1\r\n\r\n" * 50 + b"GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n")
+    assert answer.count(b"HTTP/1.1 200 OK") == 51, answer.count(b"HTTP/1.1")
+
+
+def check_limit():
+    # 20 at a time; the next are told, and those there go on.
+    held = [connect() for _ in range(20)]
+    end = time.monotonic() + PATIENCE
+    while status(exchange(b"GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n")) != 503:
+        assert time.monotonic() < end, "the limit does not act"
+    held[0].sendall(b"GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n")
+    assert status(read_all(held[0])) == 200
+    for connection in held:
+        connection.close()
+    while status(exchange(b"GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n")) != 200:
+        assert time.monotonic() < end, "places do not come back"
+
+
+def check_stream():
+    with connect() as connection:
+        connection.sendall(b"GET /api/v1/stream HTTP/1.1\r\n\r\n")
+        text = b""
+        while text.count(b"data: {") < 3:
+            part = connection.recv(65536)
+            assert part, "the stream ended"
+            text += part
+    assert b"text/event-stream" in text
+
+
+check_paths()
+check_host()
+check_ready()
+check_hostile()
+check_pipelined()
+check_limit()
+check_stream()
+well()

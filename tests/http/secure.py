@@ -1,0 +1,30 @@
+#!/usr/bin/env python3
+"""HTTPS with a token: who may look at what (run by with_proxy with WEIR_HTTP_TOKEN)."""
+
+import base64
+import os
+
+from support import exchange, get
+
+TOKEN = os.environ["WEIR_HTTP_TOKEN"]
+
+
+def basic(user, password):
+    return "Authorization: Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+for path in ("/", "/tables", "/metrics", "/api/v1/status", "/api/v1/sessions", "/api/v1/stream", "/nothing"):
+    code, head, body = get(path, tls=True)
+    assert code == 401 and "WWW-Authenticate: Basic" in head and len(body) < 100, (path, code)
+    assert get(path, "Authorization: Bearer wrong", tls=True)[0] == 401
+assert get("/healthz", tls=True)[0] == 200
+assert get("/readyz", tls=True)[0] == 200
+for field in (f"Authorization: Bearer {TOKEN}", basic("anybody", TOKEN)):
+    assert get("/metrics", field, tls=True)[0] == 200, field
+    code, _, body = get("/api/v1/status", field, tls=True)
+    assert code == 200 and TOKEN.encode() not in body
+assert b"pgweir_certificate_expiry_timestamp_seconds{certificate=\"http\"}" in \
+    get("/metrics", f"Authorization: Bearer {TOKEN}", tls=True)[2]
+# A plain request to the TLS port, and nonsense: the connection ends, others go on.
+assert not exchange(b"GET / HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 200")
+assert get("/healthz", tls=True)[0] == 200

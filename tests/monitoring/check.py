@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""The files of conf/monitoring without a server: they are generate.py's, promtool takes them, no
+expression names a metric or a label that pgweir does not have, each alert has its runbook section.
+
+usage: check.py ROOT PGWEIR
+"""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+root, binary = pathlib.Path(sys.argv[1]), sys.argv[2]
+monitoring = root / "conf" / "monitoring"
+sys.path.insert(0, str(monitoring))
+sys.dont_write_bytecode = True
+import generate  # noqa: E402
+
+problems = []
+
+
+def run(*command):
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        problems.append(f"{' '.join(map(str, command))}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+run(sys.executable, "-B", monitoring / "generate.py", "--check")
+run("promtool", "check", "rules", monitoring / "alerts.yml")
+run("promtool", "test", "rules", root / "tests" / "monitoring" / "alerts_test.yml")
+
+metrics = {}
+for line in run(binary, "--list-metrics").splitlines():
+    name, kind, labels, _ = line.split("\t")
+    names = [name] if kind != "histogram" else [name + end for end in ("_bucket", "_sum", "_count")]
+    for each in names:
+        metrics[each] = set(filter(None, labels.split(","))) | {"instance", "job", "le"}
+metrics["up"] = {"job", "instance"}
+if len(metrics) < 20:
+    problems.append("pgweir --list-metrics lists nearly nothing")
+
+WORDS = re.compile(r"\b(?:pgweir|process|up)[a-z0-9_]*\b(?![a-z0-9_]*\()")
+SELECTOR = re.compile(r"\b([a-z][a-z0-9_]*)\{([^}]*)\}")
+
+
+def check(where, expression):
+    plain = re.sub(r'"[^"]*"', '""', expression)
+    for name in WORDS.findall(plain):
+        if name not in metrics:
+            problems.append(f"{where}: there is no metric {name}")
+    for name, inside in SELECTOR.findall(plain):
+        for label in re.findall(r"([a-z_]+)\s*(?:=~|!~|!=|=)", inside):
+            if name in metrics and label not in metrics[name]:
+                problems.append(f"{where}: {name} has no label {label}")
+
+
+for row, title, _, targets in generate.PANELS:
+    for expression, _ in targets:
+        check(f"panel {row}: {title}", expression)
+for name, expression, *_ in generate.ALERTS:
+    check(f"alert {name}", expression)
+sections = re.findall(r"^## (\w+)$", (monitoring / "runbook.md").read_text(), re.M)
+if sections != [alert[0] for alert in generate.ALERTS]:
+    problems.append("runbook.md has not one section for each alert")
+
+print("\n".join(problems) or f"{len(generate.PANELS)} panels, {len(generate.ALERTS)} alerts: all is well")
+sys.exit(1 if problems else 0)
