@@ -5,6 +5,7 @@
 #include "conf/validate.h"
 #include "proxy/log_file.h"
 #include "proxy/metrics.h"
+#include "proxy/reference.h"
 #include "proxy/server.h"
 #include "proxy/version.h"
 #include "router/pg_query_parser.h"
@@ -31,6 +32,7 @@ struct CommandLine {
     std::string print_config;
     std::string convert;
     bool list_metrics = false;
+    bool reference = false;
     int verbose = 0;
     bool quiet = false;
 };
@@ -162,6 +164,10 @@ int main(int argc, char** argv) {
         ->group("Configuration");
     app.add_flag("--list-metrics", command.list_metrics, "Print the metrics there are and exit")
         ->group("Configuration");
+    app.add_flag(
+           "--reference", command.reference, "Print settings, metrics and commands as Markdown"
+    )
+        ->group("Configuration");
     app.add_flag("-v,--verbose", command.verbose, "More log (may be repeated)")->group("Log");
     app.add_flag("-q,--quiet", command.quiet, "No log on stderr")->group("Log");
     app.set_version_flag("--version", weir::proxy::version_text());
@@ -171,6 +177,10 @@ int main(int argc, char** argv) {
     std::signal(SIGPIPE, SIG_IGN);
     if (!command.check.empty() || !command.print_config.empty() || !command.convert.empty()) {
         return run_on_file(command);
+    }
+    if (command.reference) {
+        std::cout << weir::proxy::reference_markdown();
+        return 0;
     }
     if (command.list_metrics) {
         print_metrics();

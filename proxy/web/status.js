@@ -327,13 +327,12 @@
   }
   function drawHosts() {
     drawTable($('hosts'), [
-      {title: 'host', draw: (cell, host) => { setText(cell, lastPart(host.host)); cell.title = `${host.host} (${host.cluster})`; }},
+      {title: 'host', draw: (cell, host) => { setText(cell, lastPart(host.host)); cell.title = `${host.host} (${host.cluster}), ${host.servers} server connections`; }},
       {title: 'of', value: (host) => host.cluster},
       {title: 'role', value: (host) => host.role},
       {title: 'state', draw: (cell, host) => stateCell(cell, host.state, `${host.reason} ${host.detail}`)},
       {title: 'for', number: true, value: (host) => (host.since ? ago(host.since) : '')},
       {title: 'lag', number: true, value: (host) => (host.role === 'replica' ? `${host.lag_at_least ? '≥ ' : ''}${milliseconds(host.lag_ms)}` : '')},
-      {title: 'servers', number: true, value: (host) => host.servers},
       {title: 'now / peak', number: true, value: (host) => `${host.outstanding} / ${host.peak_outstanding}`},
       {title: 'req/s', number: true, value: (host) => count(host.requests)},
       {title: 'latency', number: true, value: (host) => (host.latency_us ? duration(host.latency_us) : '–')},

@@ -64,5 +64,14 @@ sections = re.findall(r"^## (\w+)$", (monitoring / "runbook.md").read_text(), re
 if sections != [alert[0] for alert in generate.ALERTS]:
     problems.append("runbook.md has not one section for each alert")
 
+# The reference names every setting of the example file, and every metric.
+reference = run(binary, "--reference")
+for key in re.findall(r"^(?:# )?(\w+) = ", (root / "conf" / "pgweir.example.toml").read_text(), re.M):
+    if f"| `{key}` |" not in reference:
+        problems.append(f"the reference has no setting {key}")
+for name in metrics:
+    if name != "up" and f"| `{name}` |" not in reference and not re.search(r"_(bucket|sum|count)$", name):
+        problems.append(f"the reference has no metric {name}")
+
 print("\n".join(problems) or f"{len(generate.PANELS)} panels, {len(generate.ALERTS)} alerts: all is well")
 sys.exit(1 if problems else 0)
