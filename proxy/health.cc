@@ -14,7 +14,7 @@ using enum Severity;
 constexpr std::chrono::seconds noticed_wait{1};
 constexpr std::chrono::hours certificate_warning{24 * 14};
 
-using Problems = std::vector<Problem>;
+using Problems = std::vector<HealthProblem>;
 
 std::string quoted(const std::string& name) {
     return name.find_first_of(" :/\"") == std::string::npos ? name : '"' + name + '"';
@@ -156,7 +156,7 @@ std::string_view to_string(Severity severity) {
     return severity == critical ? "critical" : "warning";
 }
 
-std::vector<Problem> find_problems(const StatusSnapshot& snapshot) {
+std::vector<HealthProblem> find_health_problems(const StatusSnapshot& snapshot) {
     Problems found;
     judge_process(found, snapshot);
     for (const auto& cluster : snapshot.clusters)

@@ -16,7 +16,7 @@ enum class Severity : std::uint8_t {
 
 std::string_view to_string(Severity severity);
 
-struct Problem {
+struct HealthProblem {
     Severity severity = Severity::warning;
     std::string part;  // "host demo 10.0.0.2:5432", "pool shop/alice", "pgweir"; names are as given
     std::string what;  // one line, as "does not answer: connect_failed"
@@ -27,7 +27,7 @@ struct Problem {
 };
 
 // The worst first.
-std::vector<Problem> find_problems(const StatusSnapshot& snapshot);
+std::vector<HealthProblem> find_health_problems(const StatusSnapshot& snapshot);
 
 // Why this process should get no new clients; empty: it should. One database out of several that
 // cannot be served is no reason, all of those in use are.

@@ -141,7 +141,7 @@ void StatusHistory::track_routes(
 
 void StatusHistory::judge(const StatusSnapshot& snapshot, EpochTime now) {
     std::vector<OpenProblem> open;
-    for (auto& problem : find_problems(snapshot)) {
+    for (auto& problem : find_health_problems(snapshot)) {
         const auto same = [&](const OpenProblem& other) {
             return other.problem.identity() == problem.identity();
         };

@@ -61,7 +61,7 @@ public:
     const std::deque<StatusEvent>& events() const { return events_; }
 
     struct OpenProblem {
-        Problem problem;
+        HealthProblem problem;
         EpochTime since = 0;
     };
 

@@ -94,22 +94,22 @@ TEST_CASE("bounded_pools: the rest is one row, and the sum is the same") {
     CHECK(bounded_pools(pools, 5).size() == 5);
 }
 
-TEST_CASE("find_problems: each state of things, the worst first") {
+TEST_CASE("find_health_problems: each state of things, the worst first") {
     auto snapshot = snapshot_at(1);
-    CHECK(find_problems(snapshot).empty());
+    CHECK(find_health_problems(snapshot).empty());
     CHECK(reasons_not_ready(snapshot).empty());
     snapshot.hosts = {host_in(pool::HostState::fenced)};
     snapshot.clusters.push_back({.name = "shop", .primaries = 1});
     snapshot.pools.front().waiting = 4;
     snapshot.pools.front().longest_wait = seconds(3);
     snapshot.pools.front().hosts.front().waiting = 4;
-    const auto problems = find_problems(snapshot);
+    const auto problems = find_health_problems(snapshot);
     REQUIRE(problems.size() == 2);
     CHECK(problems[0].severity == Severity::critical);
     CHECK(has(problems[0].what, "all its servers are busy"));
     CHECK(problems[1].hint == "UNFENCE \"db2:5432\"");
     snapshot.clusters.front().primaries = 0;
-    CHECK(find_problems(snapshot).front().part == "cluster shop");
+    CHECK(find_health_problems(snapshot).front().part == "cluster shop");
 }
 
 TEST_CASE("reasons_not_ready: one broken part of several is none") {
