@@ -17,7 +17,8 @@ constexpr auto wait_round = std::chrono::milliseconds(20);
 bool is_known(const AdminCommand& command) {
     if (command.verb == AdminVerb::show) {
         const auto* const show = find_show(command.argument);
-        return show != nullptr && (command.value.empty() || show->takes_argument);
+        if (show == nullptr || command.value.empty()) return show != nullptr;
+        return show->takes_argument && (show->accepts == nullptr || show->accepts(command.value));
     }
     if (command.verb != AdminVerb::shutdown || command.argument.empty()) return true;
     return same_word(command.argument, "wait_for_clients") ||

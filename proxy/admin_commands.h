@@ -168,6 +168,7 @@ void forget_timeline(ConsoleCommands& self, const AdminCommand& command, AdminCo
 
 // admin_commands_cancel.cc: what a client does is ended, and the client lives.
 void cancel_client(ConsoleCommands& self, const AdminCommand& command, AdminCommands::Done done);
+void cancel_query(ConsoleCommands& self, const AdminCommand& command, AdminCommands::Done done);
 void cancel_idle_tx(ConsoleCommands& self, const AdminCommand& command, AdminCommands::Done done);
 
 // admin_explain_route.cc: where the SQL would run in a session of the database that has set

@@ -39,7 +39,8 @@ void cancel_client(ConsoleCommands& self, const AdminCommand& command, Done done
         if (id_shown(session.id()) != static_cast<std::int64_t>(wanted)) return false;
         found->store(true);
         const auto view = session.view();
-        if (view.activity == "active" || view.waits_for != WaitsFor::nothing) return session.cancel(), true;
+        if (view.activity == "active" || view.waits_for != WaitsFor::nothing)
+            return session.cancel(), true;
         if (session.cancel_transaction(canceled_by_operator(), pool::Duration::zero())) return true;
         kept->store(view.in_transaction);
         return false;
@@ -55,6 +56,28 @@ void cancel_client(ConsoleCommands& self, const AdminCommand& command, Done done
         AdminReply reply("CANCEL " + std::to_string(acted));
         if (acted == 0) reply.notices.push_back({"the client runs nothing", {}});
         done(std::move(reply));
+    });
+}
+
+// What runs or waits with this fingerprint ends with 57014; what comes after it is not held up.
+void cancel_query(ConsoleCommands& self, const AdminCommand& command, Done done) {
+    const auto id = fingerprint_from_text(command.argument);
+    if (!id) {
+        return done(command_refused(
+            "invalid fingerprint", "SHOW QUERIES and SHOW TRANSACTIONS have them: 16 hex digits."
+        ));
+    }
+    log_command("CANCEL QUERY", command);
+    const auto act = [wanted = *id](ClientSession& session) {
+        const auto view = session.view();
+        if (!view.running || view.fingerprint == nullptr || view.fingerprint->id != wanted) {
+            return false;
+        }
+        session.cancel();
+        return true;
+    };
+    self.server().act_on_sessions(act, [done](std::size_t acted) {
+        done(AdminReply("CANCEL " + std::to_string(acted)));
     });
 }
 

@@ -74,6 +74,12 @@ void resume(ConsoleCommands& self, const AdminCommand& command, Done done) {
     self.shared().waits.ask();
 }
 
+void reset_queries(ConsoleCommands& self, const AdminCommand& command, Done done) {
+    log_command("RESET QUERIES", command);
+    self.server().reset_queries();
+    done(AdminReply("RESET"));
+}
+
 // --- databases ---
 
 void disable(ConsoleCommands& self, const AdminCommand& command, Done done) {
@@ -225,10 +231,11 @@ void log_command(std::string_view verb, const AdminCommand& command) {
 }
 
 const ControlCommand& control_command(AdminVerb verb) {
-    static constexpr std::array<ControlCommand, 24> commands{{
+    static constexpr std::array<ControlCommand, 26> commands{{
         {AdminVerb::begin, begin},
         {AdminVerb::cancel_client, cancel_client},
         {AdminVerb::cancel_idle_tx, cancel_idle_tx},
+        {AdminVerb::cancel_query, cancel_query},
         {AdminVerb::commit, commit},
         {AdminVerb::disable, disable},
         {AdminVerb::drain, drain},
@@ -242,6 +249,7 @@ const ControlCommand& control_command(AdminVerb verb) {
         {AdminVerb::pause, pause},
         {AdminVerb::reconnect, reconnect},
         {AdminVerb::reload, reload},
+        {AdminVerb::reset_queries, reset_queries},
         {AdminVerb::resume, resume},
         {AdminVerb::rollback, rollback},
         {AdminVerb::set, set},

@@ -222,9 +222,12 @@ protocol::Result<AdminCommand> parse_command(std::span<const Token> tokens, std:
         verb = AdminVerb::forget_timeline;
         tokens = tokens.subspan(1);
     }
-    const bool of_one_client =
-        verb == AdminVerb::show && tokens.size() == 3 && same_word(tokens[1].text, "settings");
-    if (!verb || (tokens.size() == 3 && !of_one_client)) return invalid_command(text);
+    if (tokens.size() == 2 && is_word(tokens[0], "reset") && is_word(tokens[1], "queries")) {
+        verb = AdminVerb::reset_queries;
+        tokens = tokens.subspan(1);
+    }
+    const bool shows_some = verb == AdminVerb::show && tokens.size() == 3;
+    if (!verb || (tokens.size() == 3 && !shows_some)) return invalid_command(text);
     AdminCommand command{*verb, {}, {}, std::string(text.substr(0, max_text))};
     if (tokens.size() >= 2) command.argument = tokens[1].text;
     if (tokens.size() == 3) command.value = tokens[2].text;

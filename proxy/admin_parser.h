@@ -17,6 +17,7 @@ namespace weir::proxy {
 
 enum class AdminVerb : std::uint8_t {
     cancel_client,   // the query or the idle transaction of one ends; the client lives
+    cancel_query,    // what runs with this fingerprint ends; the clients live
     cancel_idle_tx,  // those of all that have been idle for at least `value`
     begin,           // BEGIN, START TRANSACTION
     commit,          // COMMIT, END
@@ -32,6 +33,7 @@ enum class AdminVerb : std::uint8_t {
     pause,
     reconnect,
     reload,
+    reset_queries,  // RESET QUERIES
     resume,
     rollback,  // ROLLBACK, ABORT
     set,

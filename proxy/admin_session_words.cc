@@ -119,6 +119,12 @@ std::optional<AdminCommand> parse_cancel(const Words& words, std::string_view pi
         words[3].kind == TokenKind::end) {
         return of_verb(AdminVerb::cancel_client, std::string(words[2].text));
     }
+    if (is_keyword(words[1], "query") && words[2].kind != TokenKind::end) {
+        // One word to us; numbers and identifiers to the lexer.
+        const auto rest = piece.substr(offset_of(words[2], piece));
+        const auto end = std::min(rest.find_last_not_of(" \t\r\n") + 1, rest.size());
+        return of_verb(AdminVerb::cancel_query, std::string(rest.substr(0, end)));
+    }
     if (!is_keyword(words[1], "idle_tx") || words[2].kind == TokenKind::end) return {};
     auto command = of_verb(AdminVerb::cancel_idle_tx);
     const auto rest = piece.substr(offset_of(words[2], piece));

@@ -141,6 +141,7 @@ const std::vector<ShowCommand>& show_commands() {
          show_config},
         {"consistency", consistency_columns(), show_consistency},
         {"databases", databases_columns(), show_databases},
+        {"errors", errors_columns(), show_errors},
         {"help", {}, show_nothing},
         {"dns_hosts", {{"hostname", text}, {"ttl", int8}, {"addrs", text}}, show_dns_hosts},
         // Zones are not asked for their serial.
@@ -167,9 +168,12 @@ const std::vector<ShowCommand>& show_commands() {
         {"pin_counts", pin_counts_columns(), show_pin_counts},
         {"pools", pools_columns(), show_pools},
         {"problems", problems_columns(), show_problems, true, false, true},
+        {"queries", queries_columns(), show_queries, false, true, false, is_query_window},
+        {"query", query_columns(), show_query, false, true, false, is_fingerprint},
         {"routes", routes_columns(), show_routes},
         {"servers", socket_columns(), show_servers, true},
         {"settings", settings_columns(), show_settings, true, true},
+        {"slow", slow_columns(), show_slow},
         {"state", {{"key", text}, {"value", text}}, show_state},
         {"stats", stats_columns(), show_stats},
         {"stats_averages", stats_averages_columns(), show_stats_averages},
@@ -223,6 +227,9 @@ std::string_view help_text() {
            "\tSHOW PEERS|PEER_POOLS\n"
            "\tSHOW PINS|PIN_COUNTS|LENDING|LISTENERS\n"
            "\tSHOW PROBLEMS|WAITS|TRANSACTIONS\n"
+           "\tSHOW QUERIES [1m|5m|15m|all]\n"
+           "\tSHOW QUERY <fingerprint>\n"
+           "\tSHOW SLOW|ERRORS\n"
            "\tSHOW HOSTS|ROUTES|CATALOG|CONSISTENCY\n"
            "\tSHOW SETTINGS [<client_id>]\n"
            "\tSHOW LISTS|MEM|STATE\n"
@@ -240,7 +247,9 @@ std::string_view help_text() {
            "\tKILL [<db>]\n"
            "\tKILL_CLIENT <client_id>\n"
            "\tCANCEL CLIENT <client_id>\n"
+           "\tCANCEL QUERY <fingerprint>\n"
            "\tCANCEL IDLE_TX > <duration>\n"
+           "\tRESET QUERIES\n"
            "\tDRAIN <host>\n"
            "\tUNDRAIN <host>\n"
            "\tFENCE <host>\n"

@@ -8,6 +8,7 @@
 //   admin_show_listeners.cc LISTENERS
 //   admin_show_activity.cc  WAITS, TRANSACTIONS
 //   admin_problems.cc       PROBLEMS
+//   admin_show_queries.cc   QUERIES, QUERY, SLOW, ERRORS
 //   admin_show_settings.cc  SETTINGS
 //   admin_show_stats.cc     STATS and its like
 #pragma once
@@ -19,6 +20,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 
 namespace weir::proxy {
 
@@ -45,6 +47,8 @@ struct ShowCommand {
     bool needs_sessions = false;
     bool takes_argument = false;
     bool needs_locks = false;  // who waits for whose locks; the servers are asked
+    // Which arguments there are; nullptr: any.
+    bool (*accepts)(std::string_view argument) = nullptr;
 };
 
 // nullptr: there is none. Topics in any case; also what PgBouncer pretends to have, such as
@@ -90,6 +94,22 @@ Columns waits_columns();
 std::vector<Row> show_waits(const ShowContext& context);
 Columns transactions_columns();
 std::vector<Row> show_transactions(const ShowContext& context);
+
+// admin_show_queries.cc
+Columns queries_columns();
+std::vector<Row> show_queries(const ShowContext& context);
+Columns query_columns();
+std::vector<Row> show_query(const ShowContext& context);
+Columns slow_columns();
+std::vector<Row> show_slow(const ShowContext& context);
+Columns errors_columns();
+std::vector<Row> show_errors(const ShowContext& context);
+// "1m", "5m", "15m" and "all", in any case.
+bool is_query_window(std::string_view name);
+// What router::fingerprint_text makes of an id.
+std::optional<std::uint64_t> fingerprint_from_text(std::string_view text);
+bool is_fingerprint(std::string_view text);
+Value fingerprint_shown(const router::FingerprintRef& fingerprint);
 
 // admin_problems.cc
 Columns problems_columns();

@@ -74,6 +74,7 @@ Columns waits_columns() {
         {"allowed", int4},
         {"since", text},
         {"wait", float8},
+        {"fingerprint", text},
         {"detail", text},
     };
 }
@@ -103,6 +104,7 @@ std::vector<Row> show_waits(const ShowContext& context) {
             cause.allowed == 0 ? Value() : Value(cause.allowed),
             time_text(now.steady - view.wait, now),
             std::chrono::duration<double>(view.wait).count(),
+            fingerprint_shown(view.fingerprint),
             cause.detail,
         });
     }
@@ -123,6 +125,8 @@ Columns transactions_columns() {
         {"pin", text},
         {"server", text},
         {"server_pid", int4},
+        {"fingerprint", text},
+        {"query", text},
     };
 }
 
@@ -152,6 +156,8 @@ std::vector<Row> show_transactions(const ShowContext& context) {
             has_server ? Value(view.server_address + ':' + std::to_string(view.server_port))
                        : Value(),
             has_server ? Value(std::int64_t{view.server_process}) : Value(),
+            fingerprint_shown(view.fingerprint),
+            view.fingerprint == nullptr ? Value() : Value(view.fingerprint->text),
         });
     }
     return rows;

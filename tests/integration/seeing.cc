@@ -237,3 +237,53 @@ TEST_CASE("log_parameters: the values of slow statements, and only then" * ours_
     });
     CHECK(contents(path).find("'visible'") != std::string::npos);
 }
+
+TEST_CASE(
+    "SHOW QUERIES, QUERY, SLOW and ERRORS tell what ran; CANCEL QUERY and RESET QUERIES" *
+    ours_only()
+) {
+    const Fixture fixture{2, {{"log_min_duration", "40ms"}}};
+    Pg client = fixture.connect("application_name=reader");
+    for (int i = 0; i < 5; ++i)
+        client.exec(
+            "select g, 'S3CRET' from generate_series(1, 3) g where g <> " + std::to_string(i + 10)
+        );
+    client.exec("select pg_sleep(0.05)");
+    CHECK(client.try_exec("select 1 / 0").sqlstate() == "22012");
+    Pg console = fixture.proxy.console();
+    const auto row = "from queries where query like 'select g, $1%'";
+    CHECK(console.value(std::string("select calls ") + row) == "5");
+    CHECK(console.value(std::string("select rows ") + row) == "15");
+    CHECK(console.value(std::string("select applications ") + row) == "reader");
+    const auto id = console.value(std::string("select fingerprint ") + row);
+    REQUIRE(id.size() == 16);
+    CHECK(cell(console.exec("SHOW QUERIES 1m"), "fingerprint", id, "calls") == "5");
+    CHECK(cell(console.exec("SHOW QUERY " + id), "name", "rows", "value") == "15");
+    CHECK(cell(console.exec("SHOW QUERY " + id), "name", "fingerprint", "value") == id);
+    CHECK_FALSE(console.try_exec("SHOW QUERY nonsense").good());
+    CHECK_FALSE(console.try_exec("SHOW QUERIES 2m").good());
+    const auto slow = console.exec("SHOW SLOW");
+    CHECK(cell(slow, "query", "select pg_sleep($1)", "application_name") == "reader");
+    CHECK(std::stod(cell(slow, "query", "select pg_sleep($1)", "server_ms")) >= 40);
+    CHECK(cell(console.exec("SHOW ERRORS"), "sqlstate", "22012", "count") == "1");
+    CHECK(cell(console.exec("SHOW ERRORS"), "sqlstate", "22012", "source") == "server");
+
+    const auto sleeping =
+        console.value("select fingerprint from slow where query like '%pg_sleep%'");
+    client.send("select pg_sleep(600)");
+    wait_until("it runs", [&] {
+        return fixture.database.backends("query like '%600%' and state = 'active'") == 1;
+    });
+    CHECK(console.exec("CANCEL QUERY " + id).tag() == "CANCEL 0");
+    CHECK_FALSE(console.try_exec("CANCEL QUERY nonsense").good());
+    CHECK(console.exec("CANCEL QUERY " + sleeping).tag() == "CANCEL 1");
+    CHECK(client.finish().sqlstate() == "57014");
+    CHECK(client.value("select 'lives'") == "lives");
+
+    console.exec("RESET QUERIES");
+    wait_until("all is forgotten", [&] {
+        return console.value("select count(*) from queries where fingerprint = $1", {{id}}) == "0";
+    });
+    CHECK(console.exec("SHOW SLOW").rows() == 0);
+    CHECK(console.exec("SHOW ERRORS").rows() == 0);
+}
