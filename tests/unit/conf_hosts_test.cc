@@ -235,7 +235,9 @@ TEST_CASE("hosts: a user's route and consistency come before the database's, but
     Settings settings;
     DatabaseSettings app;
     app.hosts = {{.host = "a"}, {.host = "b"}};
-    settings.users["job"] = {.route = RouteTo::primary, .consistency = Consistency::strict};
+    auto& job = settings.users["job"];
+    job.route = RouteTo::primary;
+    job.consistency = Consistency::strict;
     CHECK(effective_route(settings, app, "other") == RouteTo::automatic);
     CHECK(effective_route(settings, app, "job") == RouteTo::primary);
     CHECK(effective_consistency(settings, app, "other") == Consistency::session);
