@@ -2,6 +2,7 @@
 
 #include "protocol/sql_lexer.h"
 #include "proxy/admin_session_words.h"
+#include "proxy/admin_show.h"
 
 #include <algorithm>
 #include <array>
@@ -226,7 +227,9 @@ protocol::Result<AdminCommand> parse_command(std::span<const Token> tokens, std:
         verb = AdminVerb::reset_queries;
         tokens = tokens.subspan(1);
     }
-    const bool shows_some = verb == AdminVerb::show && tokens.size() == 3;
+    const auto* const show =
+        verb == AdminVerb::show && tokens.size() == 3 ? find_show(tokens[1].text) : nullptr;
+    const bool shows_some = show != nullptr && show->takes_argument;
     if (!verb || (tokens.size() == 3 && !shows_some)) return invalid_command(text);
     AdminCommand command{*verb, {}, {}, std::string(text.substr(0, max_text))};
     if (tokens.size() >= 2) command.argument = tokens[1].text;

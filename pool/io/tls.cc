@@ -188,6 +188,12 @@ TlsSettings server_tls_settings(const conf::Settings& settings) {
 }
 
 Result<std::shared_ptr<const TlsContext>> TlsContext::for_clients(const TlsSettings& settings) {
+    if (settings.cert_file.empty() || settings.key_file.empty()) {
+        return protocol::error(
+            protocol::sqlstate::config_file_error,
+            "TLS for clients needs client_tls_cert_file and client_tls_key_file"
+        );
+    }
     auto owner = for_http(settings);
     if (owner) SSL_CTX_set_alpn_select_cb((*owner)->context_, select_alpn, nullptr);
     return owner;
