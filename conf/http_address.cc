@@ -8,7 +8,7 @@ namespace weir::conf {
 
 namespace {
 
-Read<HttpAddress> bad(std::string_view text, std::string_view what) {
+Read<HttpAddress> bad_http_address(std::string_view text, std::string_view what) {
     return {
         .value = {},
         .wrong = "has \"" + std::string(text) + "\", " + std::string(what) +
@@ -20,10 +20,13 @@ Read<HttpAddress> bad(std::string_view text, std::string_view what) {
 Read<HttpAddress> read_http_address(std::string_view text) {
     text = trim(text);
     const auto colon = text.rfind(':');
-    if (colon == std::string_view::npos || text.ends_with(']')) return bad(text, "without a port");
+    if (colon == std::string_view::npos || text.ends_with(']'))
+        return bad_http_address(text, "without a port");
     const bool v6 = text.find(':') != colon;
-    if (v6 && !text.starts_with('[')) return bad(text, "an IPv6 address without brackets");
-    if (text.front() == '/' || text.front() == '@') return bad(text, "which is no address");
+    if (v6 && !text.starts_with('['))
+        return bad_http_address(text, "an IPv6 address without brackets");
+    if (text.front() == '/' || text.front() == '@')
+        return bad_http_address(text, "which is no address");
     const auto read = read_host(text);
     if (!read.ok()) return {.value = {}, .wrong = read.wrong};
     return {.value = {.host = read.value.host, .port = read.value.port}, .wrong = {}};
