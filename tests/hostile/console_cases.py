@@ -76,7 +76,7 @@ GARBAGE = [
     "pause nowhere", "kill nowhere", "kill_client x", "kill_client 99999999999999999999",
     "set", "set x", "set work_mem = 1", "set default_pool_size = 'many'",
     "set default_pool_size = -1", "set default_pool_size = 99999999999999999999",
-    "set pool_mode = nonsense", "set auth_file = '/etc/shadow'x", "select 1", "begin",
+    "set pool_mode = nonsense", "set auth_file = '/etc/shadow'x", "select 1", "begin; rollback",
     "show " + "x" * 100_000, "SHOW\tPOOLS\n\n", "/* comment */ show version", "-- only this",
     "'", "\"", "\\", "show 'pools", "show \"pools", "$$", "é", b"show \xff\xfe", b"\x01\x02",
     "wait_close nowhere", "shutdown nonsense", "reconnect nowhere", "enable nowhere",
