@@ -6,6 +6,7 @@
 #include "proxy/status_feed.h"
 #include "proxy/status_json.h"
 #include "proxy/status_page.h"
+#include "proxy/status_queries.h"
 
 #include <boost/asio/steady_timer.hpp>
 
@@ -16,6 +17,8 @@ namespace weir::proxy {
 namespace {
 
 constexpr auto session_list_age = std::chrono::seconds(1);
+constexpr std::size_t tables_queries = 20;
+constexpr std::string_view queries_path = "/api/v1/queries/";
 
 struct PageContext {
     Server& server;
@@ -64,15 +67,6 @@ HttpResponse status(const PageContext& context) {
     return json_response(status_json(take_snapshot(context.server), context.feed.history()));
 }
 
-HttpResponse series(const PageContext& context) {
-    auto response = json_response(series_json(context.feed.history()));
-    if (accepts_gzip(context.request)) {
-        response.body = gzip(response.body, 1);
-        response.encoding = "gzip";
-    }
-    return response;
-}
-
 HttpResponse stream(const PageContext&) {
     HttpResponse response;
     response.type = "text/event-stream";
@@ -85,7 +79,53 @@ HttpResponse page(const PageContext& context) {
 }
 
 HttpResponse tables(const PageContext& context) {
-    return status_tables(take_snapshot(context.server), context.feed.history());
+    return status_tables(
+        take_snapshot(context.server),
+        context.feed.history(),
+        top_queries(context.server.queries().rows(QueryWindow::fifteen_minutes), tables_queries)
+    );
+}
+
+// A JSON document, compressed for whoever takes that.
+HttpResponse large_json(const PageContext& context, std::string json) {
+    auto response = json_response(std::move(json));
+    if (accepts_gzip(context.request)) {
+        response.body = gzip(response.body, 1);
+        response.encoding = "gzip";
+    }
+    return response;
+}
+
+HttpResponse queries(const PageContext& context) {
+    const auto asked = context.request.parameter("window");
+    const auto window = query_window(asked.empty() ? "15m" : asked);
+    if (!window) return json_error(400, "window is one of 1m, 5m, 15m, all");
+    const auto& reports = context.server.queries();
+    return large_json(
+        context,
+        queries_json(
+            reports.rows(*window),
+            reports.window_length(*window),
+            context.server.settings().query_stats
+        )
+    );
+}
+
+// `text`: what stands behind queries_path.
+HttpResponse query(const PageContext& context, std::string_view text) {
+    const auto fingerprint = parse_fingerprint(text);
+    if (!fingerprint) return json_error(400, "a fingerprint has 16 hexadecimal digits");
+    auto rows = context.server.queries().rows_of(*fingerprint);
+    if (rows.empty()) return json_error(404, "no such statement, or not any more");
+    return large_json(context, query_json(std::move(rows)));
+}
+
+HttpResponse series(const PageContext& context) {
+    return large_json(context, series_json(context.feed.history()));
+}
+
+HttpResponse errors(const PageContext& context) {
+    return large_json(context, errors_json(context.server.queries().errors()));
 }
 
 struct Page {
@@ -102,6 +142,8 @@ constexpr std::array pages{
     Page{"/readyz", readyz, true},
     Page{"/api/v1/status", status},
     Page{"/api/v1/series", series},
+    Page{"/api/v1/queries", queries},
+    Page{"/api/v1/errors", errors},
     Page{"/api/v1/stream", stream},
 };
 
@@ -145,12 +187,16 @@ asio::awaitable<HttpResponse> answer_request(
     Server& server, StatusFeed& feed, const HttpRequest& request, bool trusted
 ) {
     if (request.path == "/api/v1/sessions") co_return co_await sessions(server, feed);
+    const PageContext context{server, feed, request, trusted};
+    if (request.path.starts_with(queries_path)) {
+        co_return query(context, std::string_view(request.path).substr(queries_path.size()));
+    }
     const auto* const page = find_page(request.path);
     if (page == nullptr) {
         co_return request.path.starts_with("/api/") ? json_error(404, "no such path")
                                                     : text_response(404, "no such page\n");
     }
-    co_return page->answer({server, feed, request, trusted});
+    co_return page->answer(context);
 }
 
 }  // namespace weir::proxy

@@ -214,6 +214,42 @@ std::string hosts_table(const StatusSnapshot& snapshot, const StatusHistory& his
     return table.end();
 }
 
+std::string queries_table(const std::vector<QueryRow>& queries) {
+    TableWriter table(
+        "Statements of the last 15 minutes, by their total time",
+        {"statement",
+         "fingerprint",
+         "database",
+         "user",
+         "calls",
+         "failed",
+         "total, ms",
+         "mean, ms",
+         "p95, ms",
+         "max, ms",
+         "rows"}
+    );
+    const auto fraction = [](double value) {
+        return fmt::format("{:.3f}", value);
+    };
+    for (const auto& row : queries) {
+        table.row(
+            {std::string(row.text()),
+             row.is_other() ? std::string() : router::fingerprint_text(row.fingerprint->id),
+             row.database,
+             row.user,
+             std::to_string(row[QueryCounter::calls]),
+             std::to_string(row[QueryCounter::failed_calls]),
+             fraction(row.total_ms()),
+             fraction(row.mean_ms()),
+             fraction(row.quantile_ms(0.95)),
+             fraction(static_cast<double>(row.max_time) / 1e6),
+             std::to_string(row[QueryCounter::rows])}
+        );
+    }
+    return table.end();
+}
+
 std::string events_table(const StatusHistory& history) {
     TableWriter table("Events", {"time", "kind", "what"});
     for (auto event = history.events().rbegin(); event != history.events().rend(); ++event)
@@ -245,7 +281,11 @@ HttpResponse status_page(const HttpRequest& request) {
     return response;
 }
 
-HttpResponse status_tables(const StatusSnapshot& snapshot, const StatusHistory& history) {
+HttpResponse status_tables(
+    const StatusSnapshot& snapshot,
+    const StatusHistory& history,
+    const std::vector<QueryRow>& queries
+) {
     HttpResponse response;
     response.type = "text/html; charset=utf-8";
     response.content_security_policy =
@@ -265,8 +305,8 @@ HttpResponse status_tables(const StatusSnapshot& snapshot, const StatusHistory& 
         time_of_day(epoch_time(snapshot.time))
     );
     response.body += problems_table(history) + pools_table(snapshot, history) +
-                     hosts_table(snapshot, history) + events_table(history) +
-                     "</main></body></html>\n";
+                     hosts_table(snapshot, history) + queries_table(queries) +
+                     events_table(history) + "</main></body></html>\n";
     return response;
 }
 

@@ -7,6 +7,7 @@
   let status = null;
   let sessions = null;
   let queries = null;
+  let errors = null;
   let lastMessage = 0;
   let connectedAt = performance.now();
 
@@ -14,9 +15,11 @@
   const url = new URLSearchParams(location.search);
   const state = {
     view: views.some(([name]) => name === url.get('view')) ? url.get('view') : 'overview',
-    q: url.get('q') || '', window: ['1', '5', '15'].includes(url.get('window')) ? url.get('window') : '15',
+    q: url.get('q') || '', window: ['1', '5', '15', 'all'].includes(url.get('window')) ? url.get('window') : '15',
     query: /^[0-9a-f]{16}$/.test(url.get('query') || '') ? url.get('query') : '', sort: url.get('sort') || '',
   };
+  // Graphs go back 15 minutes at most; what is counted since the start has no graph.
+  const graphMinutes = () => (state.window === 'all' ? 15 : Number(state.window));
   function saveState(push) {
     const params = new URLSearchParams();
     if (state.view !== 'overview') params.set('view', state.view);
@@ -176,7 +179,7 @@
     graph.plot = new uPlot({
       width: Math.max(120, graph.element.clientWidth - 16), height: 96, cursor: {sync: {key: 'all'}, points: {size: 5}, drag: {x: false, y: false}},
       legend: {show: false}, padding: [6, 16, 0, 0],
-      scales: {x: {range: () => { const end = (status ? status.time : Date.now()) / 1000; return [end - state.window * 60, end]; }},
+      scales: {x: {range: () => { const end = (status ? status.time : Date.now()) / 1000; return [end - graphMinutes() * 60, end]; }},
         y: {range: (plot, low, high) => [0, Math.max(high || 0, 1) * 1.1]}, b: {range: (plot, low, high) => [0, Math.max(high || 0, 1) * 1.1]}},
       axes: [{...axis, size: 20, space: 60, values: (plot, ticks) => ticks.map((tick) => { const text = clock(tick * 1000); return text.endsWith(':00') ? text.slice(0, 5) : text; })},
         {...axis, size: 52, space: 28, values: (plot, ticks) => ticks.map(graph.text)}],
@@ -356,13 +359,12 @@
     drawTable($('events'), [
       {title: 'time', value: (event) => dateAndTime(event.time)}, {title: 'kind', value: (event) => event.kind}, {title: 'what', class: 'text', value: (event) => event.text},
     ], filtered([...status.events].reverse(), 'kind', 'text'), (event) => `${event.time}\n${event.text}`, 'nothing has happened');
-    if (status.errors) {
-      $('errors-card').hidden = false;
+    if (errors) {
       drawTable($('errors'), [
         {title: 'SQLSTATE', value: (error) => error.sqlstate}, {title: 'database', value: (error) => error.database}, {title: 'user', value: (error) => error.user},
         {title: 'from', value: (error) => (error.from_server ? 'server' : 'pgweir')}, {title: 'times', number: true, value: (error) => count(error.count)},
         {title: 'last', value: (error) => dateAndTime(error.last_seen)},
-      ], filtered(status.errors, 'sqlstate', 'database', 'user'), (error) => `${error.sqlstate}\n${error.database}\n${error.user}\n${error.from_server}`, 'none');
+      ], filtered(errors.errors, 'sqlstate', 'database', 'user'), (error) => `${error.sqlstate}\n${error.database}\n${error.user}\n${error.from_server}`, 'none');
     }
   }
   function drawRunning() {
@@ -380,35 +382,46 @@
   // --- statements that have finished ---
   const queryColumns = [
     {title: 'statement', class: 'text', draw: (cell, query) => {
-      if (!cell.firstChild) cell.append(query.id ? h('a', {href: `/?view=queries&query=${query.id}`, onclick: openQuery}, h('code')) : h('code'));
+      if (!cell.firstChild) cell.append(query.fingerprint ? h('a', {href: `/?view=queries&query=${query.fingerprint}`, onclick: openQuery}, h('code')) : h('code'));
       setText(cell.querySelector('code'), query.text);
     }},
     {title: 'database / user', value: (query) => `${query.database} / ${query.user}`},
     {title: 'calls', number: true, sort: 'calls', value: (query) => count(query.calls)},
-    {title: 'errors', number: true, sort: 'errors', value: (query) => count(query.errors)},
+    {title: 'errors', number: true, sort: 'failed', value: (query) => count(query.failed)},
     {title: 'total', number: true, sort: 'total_ms', value: (query) => milliseconds(query.total_ms)},
     {title: 'mean', number: true, sort: 'mean_ms', value: (query) => milliseconds(query.mean_ms)},
     {title: 'p95', number: true, sort: 'p95_ms', value: (query) => milliseconds(query.p95_ms)},
+    {title: 'p99', number: true, sort: 'p99_ms', value: (query) => milliseconds(query.p99_ms)},
     {title: 'max', number: true, sort: 'max_ms', value: (query) => milliseconds(query.max_ms)},
     {title: 'wait', number: true, sort: 'wait_ms', value: (query) => milliseconds(query.wait_ms)},
     {title: 'rows', number: true, sort: 'rows', value: (query) => count(query.rows)},
     {title: 'replica', number: true, sort: 'replica_share', value: (query) => `${Math.round(100 * query.replica_share)} %`},
+    {title: 'N+1', number: true, sort: 'repeat_bursts', value: (query) => count(query.repeat_bursts)},
   ];
   function openQuery(event) {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     state.query = new URL(event.currentTarget.href).searchParams.get('query');
     saveState(true);
-    refreshView();
+    showQueryPart();
+    $('query-detail').replaceChildren(back());
+    $('query-detail').dataset.text = '';
     $('query-detail').focus();
+    refreshView();
+  }
+  function showQueryPart() {
+    $('query-list').hidden = Boolean(state.query);
+    $('query-detail').hidden = !state.query;
   }
   function drawQueries() {
     if (!queries) return;
     const by = state.sort.replace(/^-/, '') || 'total_ms';
     const sign = state.sort && !state.sort.startsWith('-') ? 1 : -1;
-    const rows = filtered(queries.queries, 'text', 'database', 'user', 'id').sort((a, b) => sign * ((a[by] ?? 0) - (b[by] ?? 0)));
-    setText($('queries-note'), `the last ${state.window} min, by ${queryColumns.find((column) => column.sort === by)?.title || by}; ${queries.total} in all`);
-    drawTable($('queries'), queryColumns, rows, (query) => `${query.id}\n${query.database}\n${query.user}`, 'none has finished');
+    const rows = filtered(queries.queries, 'text', 'database', 'user', 'fingerprint').sort((a, b) => sign * ((a[by] ?? 0) - (b[by] ?? 0)));
+    const shown = queries.queries.length < queries.total ? `the ${queries.queries.length} of ${queries.total} that took the most time` : `${queries.total}`;
+    setText($('queries-note'), `${shown}; of the last ${duration(queries.window_s * 1e6)}, by ${queryColumns.find((column) => column.sort === by)?.title || by}`);
+    drawTable($('queries'), queryColumns, rows, (query) => `${query.fingerprint}\n${query.database}\n${query.user}`,
+      !queries.enabled ? 'query_stats is off: nothing is counted' : state.q ? 'no statement has this in its text' : 'none has finished');
   }
   function bars(parts) {
     const most = Math.max(1e-9, ...parts.map(([, value]) => value));
@@ -420,24 +433,35 @@
     });
     return box;
   }
+  // Written anew only if it says something else: what is selected or has the focus stays.
   function drawQuery(detail) {
-    const one = detail.queries[0];
     const box = $('query-detail');
-    if (!one) { box.replaceChildren(h('p', {}, 'No such statement (any more). ', back())); return; }
-    const sum = (field) => detail.queries.reduce((n, query) => n + query[field], 0);
-    const calls = Math.max(1, sum('calls') + sum('errors'));
-    const rest = Math.max(0, sum('total_ms') - sum('wait_ms') - sum('server_ms') - sum('client_ms'));
-    const part = (label, value) => [label, value, `${milliseconds(value / calls)} · ${Math.round(100 * value / Math.max(1e-9, sum('total_ms')))} %`];
-    const facts = [['calls', count(sum('calls'))], ['errors', count(sum('errors'))], ['rows', count(sum('rows'))], ['mean', milliseconds(sum('total_ms') / calls)],
-      ['p50', milliseconds(one.p50_ms)], ['p90', milliseconds(one.p90_ms)], ['p95', milliseconds(one.p95_ms)], ['p99', milliseconds(one.p99_ms)], ['p99.9', milliseconds(one.p999_ms)],
-      ['max', milliseconds(Math.max(...detail.queries.map((query) => query.max_ms)))], ['on replicas', `${Math.round(100 * one.replica_share)} %`], ['retries', count(sum('retries'))],
-      ['pins caused', count(sum('pins'))], ['in', bytes(sum('bytes_in'))], ['out', bytes(sum('bytes_out'))], ['first seen', dateAndTime(one.first_seen)], ['last seen', dateAndTime(one.last_seen)]];
-    box.replaceChildren(back(), h('h2', {}, `Statement ${state.query}`), h('pre', {tabindex: 0, 'aria-label': 'Text'}, one.text),
-      h('h2', {}, 'Where its time goes, per call'), bars([part('wait', sum('wait_ms')), part('server', sum('server_ms')), part('client', sum('client_ms')), part('pgweir', rest)]),
+    const text = JSON.stringify([state.query, detail]);
+    if (box.dataset.text === text) return;
+    box.dataset.text = text;
+    if (!detail) { box.replaceChildren(back(), h('p', {}, 'No such statement, or not any more.')); return; }
+    const sum = detail.sum;
+    const calls = Math.max(1, sum.calls + sum.failed);
+    const rest = Math.max(0, sum.total_ms - sum.wait_ms - sum.server_ms - sum.client_ms);
+    const part = (label, value) => [label, value, `${milliseconds(value / calls)} · ${Math.round(100 * value / Math.max(1e-9, sum.total_ms))} %`];
+    const facts = [['calls', count(sum.calls)], ['errors', count(sum.failed)], ['rows', count(sum.rows)], ['mean', milliseconds(sum.mean_ms)],
+      ['p50', milliseconds(sum.p50_ms)], ['p95', milliseconds(sum.p95_ms)], ['p99', milliseconds(sum.p99_ms)], ['max', milliseconds(sum.max_ms)],
+      ['on replicas', `${Math.round(100 * sum.replica_share)} %`], ['retries', count(sum.retries)], ['pins caused', count(sum.pins)], ['N+1 bursts', count(sum.repeat_bursts)],
+      ['in', bytes(sum.bytes_in)], ['out', bytes(sum.bytes_out)], ['first seen', dateAndTime(sum.first_seen)], ['last seen', dateAndTime(sum.last_seen)]];
+    const table = h('table', {id: 'query-rows'});
+    box.replaceChildren(back(), h('h2', {}, `Statement ${detail.fingerprint}, since the start`), h('pre', {tabindex: 0, 'aria-label': 'Text', role: 'region'}, detail.text),
+      h('h2', {}, 'Where its time goes, per call'), bars([part('wait', sum.wait_ms), part('server', sum.server_ms), part('client', sum.client_ms), part('pgweir', rest)]),
       h('div', {class: 'facts'}, ...facts.map(([label, value]) => h('div', {class: 'tile'}, h('b', {}, value), h('span', {}, label)))),
-      h('h2', {}, 'How long its calls took'), bars((one.histogram || []).map(([upto, n]) => [`≤ ${duration(upto)}`, n, count(n)])),
-      h('p', {}, `Run by ${detail.queries.map((query) => `${query.database} / ${query.user}`).join(', ')}; applications: ${one.applications.join(', ') || 'none named'}; errors by class: ${
-        one.errors_by_class.map(([code, n]) => `${code}: ${n}`).join(', ') || 'none'}${one.trace_id ? `; last trace ${one.trace_id}` : ''}.`));
+      h('h2', {}, 'How long its calls took'), bars(sum.histogram.map(([upto, n]) => [`< ${duration(upto)}`, n, count(n)])),
+      h('h2', {}, 'Who runs it'), h('div', {class: 'scroll', role: 'region', 'aria-label': 'Who runs it', tabindex: 0}, table));
+    drawTable(table, [
+      {title: 'database / user', value: (query) => `${query.database} / ${query.user}`}, {title: 'applications', value: (query) => query.applications.join(', ') || 'none named'},
+      {title: 'calls', number: true, value: (query) => count(query.calls)},
+      {title: 'errors by class', value: (query) => query.errors_by_class.map(([code, n]) => `${code}: ${count(n)}`).join(', ') || 'none'},
+      {title: 'mean', number: true, value: (query) => milliseconds(query.mean_ms)}, {title: 'p99', number: true, value: (query) => milliseconds(query.p99_ms)},
+      {title: 'longest wait', number: true, value: (query) => milliseconds(query.max_wait_ms)}, {title: 'longest burst', number: true, value: (query) => count(query.longest_burst)},
+      {title: 'last trace', value: (query) => query.trace_id || '–'},
+    ], detail.queries, (query) => `${query.database}\n${query.user}`, 'nobody');
   }
   function back() {
     return h('a', {href: '/?view=queries', onclick: (event) => { event.preventDefault(); closeQuery(); }}, '← all statements');
@@ -445,13 +469,13 @@
   function closeQuery() {
     state.query = '';
     saveState(true);
+    showQueryPart();
     refreshView();
   }
 
   // --- which part is shown ---
   function drawTabs() {
-    const shown = views.filter(([name]) => name !== 'queries' || (status && status.query_statistics));
-    $('tabs').replaceChildren(...shown.map(([name, label]) => h('a', {href: `/?view=${name}`, title: `key ${views.findIndex(([other]) => other === name) + 1}`,
+    $('tabs').replaceChildren(...views.map(([name, label], i) => h('a', {href: `/?view=${name}`, title: `key ${i + 1}`,
       'aria-current': name === state.view ? 'page' : null, onclick: (event) => { event.preventDefault(); show(name); }}, label)));
     for (const section of document.querySelectorAll('[data-view]')) section.hidden = section.dataset.view !== state.view;
   }
@@ -478,29 +502,37 @@
     if (!response.ok) throw new Error(`${path}: ${response.status}`);
     return response.json();
   }
+  // A statement may have left the tables since somebody wrote its address down.
+  async function loadQuery(fingerprint) {
+    const response = await fetch(`/api/v1/queries/${fingerprint}`, {headers: {accept: 'application/json'}});
+    if (!response.ok && response.status !== 404) throw new Error(String(response.status));
+    const detail = response.ok ? await response.json() : null;
+    if (state.query === fingerprint) drawQuery(detail);
+  }
   // What is not part of the stream, since it costs more: asked for while it is looked at.
   let refreshing = false;
+  let refreshAgain = false;  // it was asked for something else meanwhile
   async function refreshView() {
-    if (refreshing || document.hidden) return;
+    if (document.hidden) return;
+    if (refreshing) { refreshAgain = true; return; }
     refreshing = true;
+    refreshAgain = false;
     try {
       if (state.view === 'running') { sessions = await get('/api/v1/sessions'); drawRunning(); }
+      if (state.view === 'events') { errors = await get('/api/v1/errors'); if (status) drawEventsTable(); }
       if (state.view === 'queries') {
-        $('query-list').hidden = Boolean(state.query);
-        $('query-detail').hidden = !state.query;
-        $('query-detail').tabIndex = -1;
-        if (state.query) drawQuery(await get(`/api/v1/queries/${state.query}`));
-        else { queries = await get(`/api/v1/queries?window=${state.window}`); drawQueries(); }
+        showQueryPart();
+        if (state.query) await loadQuery(state.query);
+        else { queries = await get(`/api/v1/queries?window=${state.window === 'all' ? 'all' : `${state.window}m`}`); drawQueries(); }
       }
     } catch (error) { /* the line at the top says it */ }
     refreshing = false;
+    if (refreshAgain) refreshView();
   }
 
   // --- the stream ---
   function receive(text) {
-    const first = !status;
     status = JSON.parse(text);
-    if (first) drawTabs();
     lastMessage = performance.now();
     addPoint(status.now);
     draw();
@@ -557,7 +589,7 @@
     if (typing || $('help').open) return;
     if (event.key === '/') { event.preventDefault(); $('search').focus(); }
     if (event.key === '?') $('help').showModal();
-    if (/^[1-5]$/.test(event.key) && (event.key !== '2' || status?.query_statistics)) show(views[event.key - 1][0]);
+    if (/^[1-5]$/.test(event.key)) show(views[event.key - 1][0]);
   });
   window.addEventListener('popstate', () => location.reload());
   new ResizeObserver(() => { for (const graph of graphs) graph.plot?.setSize({width: Math.max(120, graph.element.clientWidth - 16), height: 96}); }).observe($('charts'));

@@ -135,6 +135,46 @@ test('views, filter and window live in the URL; keys', async () => {
   await close(again);
 });
 
+test('statements that have finished: the list, one of them, and back', async () => {
+  const page = await open('/?view=queries');
+  const row = page.locator('#queries tbody tr', {hasText: 'pg_sleep'});
+  await row.first().waitFor();
+  assert.match(await row.first().innerText(), new RegExp(process.env.PGUSER));
+  assert.doesNotMatch(await page.locator('#queries').innerText(), /0\.002/);
+  assert.match(await page.locator('#queries-note').innerText(), /by total/);
+  assert.deepEqual(await seriousFindings(page), []);
+  await page.locator('#queries th button', {hasText: 'calls'}).click();
+  await page.locator('#queries th[aria-sort=descending]', {hasText: 'calls'}).waitFor();
+  assert.match(page.url(), /sort=-calls/);
+  await page.locator('#window').selectOption('all');
+  await row.first().locator('a').click();
+  await page.locator('#query-detail:not([hidden]) pre', {hasText: 'pg_sleep'}).waitFor();
+  const detail = await page.locator('#query-detail').innerText();
+  const fingerprint = new URL(page.url()).searchParams.get('query');
+  assert.match(fingerprint, /^[0-9a-f]{16}$/);
+  assert.ok(detail.includes(`Statement ${fingerprint}`), detail);
+  assert.match(detail, /pgbench/);
+  assert.doesNotMatch(detail, /0\.002/);
+  assert.ok(await page.locator('#query-detail .bars .bar').count() > 4, 'parts of the time and a histogram');
+  assert.deepEqual(await seriousFindings(page), []);
+  if (process.env.WEIR_SCREENSHOT) await page.screenshot({path: process.env.WEIR_SCREENSHOT.replace(/\.png$/, '-query.png')});
+  await page.keyboard.press('Escape');
+  await page.locator('#query-list:not([hidden])').waitFor();
+  assert.doesNotMatch(page.url(), /query=/);
+  await close(page);
+  const again = await open(`/?view=queries&query=${fingerprint}`);
+  await again.locator('#query-detail pre', {hasText: 'pg_sleep'}).waitFor();
+  await close(again);
+});
+
+test('errors that clients were told', async () => {
+  const failing = spawn('/usr/bin/psql', ['-X', '-c', 'select 1 / 0'], {stdio: 'ignore'});
+  await new Promise((resolve) => { failing.on('exit', resolve); });
+  const page = await open('/?view=events');
+  await page.locator('#errors tbody tr', {hasText: '22012'}).waitFor();
+  await close(page);
+});
+
 test('a lost stream says so within three seconds', async () => {
   const page = await open();
   await page.locator('#health.ok').waitFor();
@@ -166,5 +206,6 @@ test('without JavaScript: plain tables', async () => {
   await page.locator('h2', {hasText: 'Pools'}).waitFor();
   assert.match(page.url(), /\/tables$/);
   assert.match(await page.locator('body').innerText(), new RegExp(process.env.PGUSER));
+  await page.locator('td', {hasText: 'pg_sleep'}).waitFor();
   await page.context().close();
 });

@@ -25,10 +25,14 @@ def well():
 def check_paths():
     with psycopg.connect("") as client:
         client.execute("select 1")
+        marks, fingerprint = run_marked()
         for path in ("/", "/tables", "/metrics", "/healthz", "/readyz", "/api/v1/status", "/api/v1/series",
-                     "/api/v1/sessions"):
+                     "/api/v1/sessions", "/api/v1/queries", "/api/v1/queries?window=1m", "/api/v1/queries?window=all",
+                     f"/api/v1/queries/{fingerprint}", "/api/v1/errors"):
             code, head, body = get(path)
             assert code == 200 and body, (path, code)
+            for mark in marks:
+                assert mark.encode() not in body, (path, mark)
             assert "Content-Security-Policy: " in head and "unsafe" not in head, head
             secret = os.environ["PGPASSWORD"].encode()
             assert secret not in body, path
@@ -40,6 +44,65 @@ def check_paths():
     assert get("/nothing")[0] == 404
     assert get("/api/v1/nothing")[0] == 404
     assert get("/../etc/passwd")[0] == 404
+
+
+def finished_with(part):
+    """The row of /api/v1/queries whose text has this, as soon as it is there."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        found = json.loads(get("/api/v1/queries?window=5m")[2])
+        for row in found["queries"]:
+            if part in row["text"].lower():
+                return row
+        assert time.monotonic() < end, (part, found)
+        time.sleep(0.05)
+
+
+def run_marked():
+    """Statements with values that must not be seen: literal, comment, parameter, password of one that fails."""
+    marks = [f"mark{i}x{random.randrange(10 ** 12)}" for i in range(4)]
+    with psycopg.connect("", autocommit=True) as client:
+        for _ in range(3):
+            client.execute(f"/* {marks[3]} */ select left('{marks[0]}', 4711)")
+        client.execute("select upper(%s)", [marks[1]])
+        try:
+            client.execute(f"create role no_such_role in role no_other_role password '{marks[2]}'")
+            assert False, "it was to fail"
+        except psycopg.Error as error:
+            assert error.sqlstate in ("42704", "42501"), error
+    row = finished_with("select left(")
+    assert (row["calls"], row["failed"], row["rows"]) == (3, 0, 3), row
+    assert row["database"] == os.environ["PGDATABASE"] and row["user"] == os.environ["PGUSER"], row
+    assert 0 < row["mean_ms"] <= row["max_ms"] <= row["total_ms"] and row["server_ms"] > 0, row
+    assert finished_with("no_such_role")["failed"] == 1
+    return marks, row["fingerprint"]
+
+
+def check_queries():
+    with psycopg.connect("", autocommit=True, application_name="asks") as client:
+        client.execute("select ln(2.0)")
+        try:
+            client.execute("select ln(0.0)")
+            assert False, "it was to fail"
+        except psycopg.errors.InvalidArgumentForLogarithm:
+            pass
+        fingerprint = finished_with("select ln(")["fingerprint"]
+        found = json.loads(get(f"/api/v1/queries/{fingerprint}")[2])
+        assert found["fingerprint"] == fingerprint and "select ln(" in found["text"], found
+        (row,) = found["queries"]
+        assert (row["calls"], row["failed"]) == (1, 1), row
+        assert row["errors_by_class"] == [["22", 1]] and row["applications"] == ["asks"], row
+        assert sum(calls for _, calls in row["histogram"]) == 1 and row["trace_id"] == "", row
+        assert found["sum"]["failed"] == 1 and found["sum"]["histogram"] == row["histogram"], found
+        errors = json.loads(get("/api/v1/errors")[2])["errors"]
+        assert any(one["sqlstate"] == "2201E" and one["from_server"] and one["fingerprint"] == fingerprint
+                   for one in errors), errors
+        assert b"select ln(" in get("/tables")[2]
+    for path, wanted in (("0123456789abcdef", 404), ("0123456789abcde", 400), ("0123456789abcdeg", 400), ("", 400),
+                         (fingerprint + "/x", 400), (fingerprint.upper() + "%20", 400)):
+        assert get("/api/v1/queries/" + path)[0] == wanted, path
+    for window in ("1", "15", "2m", "m", "all%20"):
+        assert get("/api/v1/queries?window=" + window)[0] == 400, window
 
 
 def check_host():
@@ -113,6 +176,7 @@ def check_stream():
 
 
 check_paths()
+check_queries()
 check_host()
 check_ready()
 check_hostile()

@@ -13,7 +13,8 @@ def basic(user, password):
     return "Authorization: Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
-for path in ("/", "/tables", "/metrics", "/api/v1/status", "/api/v1/sessions", "/api/v1/stream", "/nothing"):
+for path in ("/", "/tables", "/metrics", "/api/v1/status", "/api/v1/sessions", "/api/v1/stream",
+             "/api/v1/queries", "/api/v1/queries/0123456789abcdef", "/api/v1/errors", "/nothing"):
     code, head, body = get(path, tls=True)
     assert code == 401 and "WWW-Authenticate: Basic" in head and len(body) < 100, (path, code)
     assert get(path, "Authorization: Bearer wrong", tls=True)[0] == 401
