@@ -423,11 +423,12 @@
     drawTable($('queries'), queryColumns, rows, (query) => `${query.fingerprint}\n${query.database}\n${query.user}`,
       !queries.enabled ? 'query_stats is off: nothing is counted' : state.q ? 'no statement has this in its text' : 'none has finished');
   }
-  function bars(parts) {
+  // `mixed`: each bar is about something else, and has a colour of its own.
+  function bars(parts, mixed) {
     const most = Math.max(1e-9, ...parts.map(([, value]) => value));
     const box = h('div', {class: 'bars'});
     parts.forEach(([label, value, text], i) => {
-      const fill = h('i', {class: `i${i % 3 + 1}`});
+      const fill = h('i', {class: `i${mixed ? i % 3 + 1 : 1}`});
       fill.style.width = `${100 * value / most}%`;
       box.append(h('span', {}, label), h('div', {class: 'bar'}, fill), h('span', {}, text));
     });
@@ -450,7 +451,7 @@
       ['in', bytes(sum.bytes_in)], ['out', bytes(sum.bytes_out)], ['first seen', dateAndTime(sum.first_seen)], ['last seen', dateAndTime(sum.last_seen)]];
     const table = h('table', {id: 'query-rows'});
     box.replaceChildren(back(), h('h2', {}, `Statement ${detail.fingerprint}, since the start`), h('pre', {tabindex: 0, 'aria-label': 'Text', role: 'region'}, detail.text),
-      h('h2', {}, 'Where its time goes, per call'), bars([part('wait', sum.wait_ms), part('server', sum.server_ms), part('client', sum.client_ms), part('pgweir', rest)]),
+      h('h2', {}, 'Where its time goes, per call'), bars([part('wait', sum.wait_ms), part('server', sum.server_ms), part('client', sum.client_ms), part('pgweir', rest)], true),
       h('div', {class: 'facts'}, ...facts.map(([label, value]) => h('div', {class: 'tile'}, h('b', {}, value), h('span', {}, label)))),
       h('h2', {}, 'How long its calls took'), bars(sum.histogram.map(([upto, n]) => [`< ${duration(upto)}`, n, count(n)])),
       h('h2', {}, 'Who runs it'), h('div', {class: 'scroll', role: 'region', 'aria-label': 'Who runs it', tabindex: 0}, table));
