@@ -44,7 +44,7 @@ HttpResponse readyz(const PageContext& context) {
 }
 
 HttpResponse metrics(const PageContext& context) {
-    auto snapshot = take_snapshot(context.server);
+    auto snapshot = take_snapshot(context.server, SnapshotDetail::for_metrics);
     snapshot.process = read_process();
     const auto& settings = context.server.settings();
     auto families = collect_metrics(snapshot, settings);

@@ -72,6 +72,11 @@ constexpr auto table = std::to_array<MetricDescriptor>({
      "(refused)."},
 
     {"pgweir_transactions_total", counter, pool_labels, "Transactions that have ended."},
+    {"pgweir_transaction_ends_total",
+     counter,
+     "database,user,end",
+     "Those that ended well (commit), "
+     "and those that did not (rollback)."},
     {"pgweir_pinned_transactions_total",
      counter,
      pool_labels,
@@ -93,6 +98,18 @@ constexpr auto table = std::to_array<MetricDescriptor>({
      pool_labels,
      "Time clients have waited for a "
      "server."},
+    {"pgweir_transaction_duration_seconds", histogram, pool_labels, "How long transactions took."},
+    {"pgweir_query_duration_seconds", histogram, pool_labels, "How long queries took."},
+    {"pgweir_client_wait_duration_seconds",
+     histogram,
+     pool_labels,
+     "How long clients have waited "
+     "each time a server was lent to them."},
+    {"pgweir_errors_total",
+     counter,
+     "sqlstate,from",
+     "Errors that clients were told, of a server (server) "
+     "or our own (pgweir), of all databases; not counted without query_stats."},
     {"pgweir_server_assignments_total",
      counter,
      pool_labels,

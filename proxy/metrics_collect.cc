@@ -82,6 +82,38 @@ void add_pool_hosts(MetricCollector& out, const PoolStatus& pool) {
     }
 }
 
+void add_times(
+    MetricCollector& out,
+    std::string_view name,
+    const PoolStatus& pool,
+    const TimeCounts& counts,
+    std::uint64_t sum
+) {
+    static const auto bounds = [] {
+        std::array<double, time_bounds.size()> all{};
+        std::transform(time_bounds.begin(), time_bounds.end(), all.begin(), [](auto bound) {
+            return seconds(bound);
+        });
+        return all;
+    }();
+    out.add_histogram(name, {pool.database, pool.user}, bounds, counts, seconds(sum));
+}
+
+void add_pool_times(MetricCollector& out, const PoolStatus& pool) {
+    if (!pool.times) return;
+    const auto& times = *pool.times;
+    const auto& totals = pool.totals;
+    add_times(
+        out,
+        "pgweir_transaction_duration_seconds",
+        pool,
+        times.transactions,
+        totals[transaction_time]
+    );
+    add_times(out, "pgweir_query_duration_seconds", pool, times.queries, totals[query_time]);
+    add_times(out, "pgweir_client_wait_duration_seconds", pool, times.waits, totals[wait_time]);
+}
+
 void add_pool_totals(MetricCollector& out, const PoolStatus& pool) {
     const MetricCollector::Labels labels{pool.database, pool.user};
     const auto& totals = pool.totals;
@@ -98,6 +130,8 @@ void add_pool_totals(MetricCollector& out, const PoolStatus& pool) {
     out.add("pgweir_parses_total", {database, user, "client"}, real(totals[client_parses]));
     out.add("pgweir_parses_total", {database, user, "server"}, real(totals[server_parses]));
     out.add("pgweir_binds_total", labels, real(totals[binds]));
+    out.add("pgweir_transaction_ends_total", {database, user, "commit"}, real(pool.commits));
+    out.add("pgweir_transaction_ends_total", {database, user, "rollback"}, real(pool.rollbacks));
 }
 
 void add_pool(MetricCollector& out, const PoolStatus& pool) {
@@ -118,6 +152,7 @@ void add_pool(MetricCollector& out, const PoolStatus& pool) {
     }
     add_pool_hosts(out, pool);
     add_pool_totals(out, pool);
+    add_pool_times(out, pool);
 }
 
 void add_host_figures(MetricCollector& out, const HostStatus& host) {
@@ -168,6 +203,11 @@ void add_cluster(MetricCollector& out, const ClusterStatus& cluster) {
     out.add("pgweir_route_wait_seconds_total", {name}, seconds(cluster.wait_time));
 }
 
+void add_up(TimeCounts& sum, const TimeCounts& counts) {
+    for (std::size_t i = 0; i < sum.size(); ++i)
+        sum[i] += counts[i];
+}
+
 // Adds what `pool` has to `sum`. Hosts of many databases are one there.
 void add_up(PoolStatus& sum, const PoolStatus& pool) {
     sum.clients += pool.clients;
@@ -175,6 +215,14 @@ void add_up(PoolStatus& sum, const PoolStatus& pool) {
     sum.longest_wait = std::max(sum.longest_wait, pool.longest_wait);
     sum.pinned += pool.pinned;
     sum.pinned_transactions += pool.pinned_transactions;
+    sum.commits += pool.commits;
+    sum.rollbacks += pool.rollbacks;
+    if (pool.times) {
+        if (!sum.times) sum.times.emplace();
+        add_up(sum.times->transactions, pool.times->transactions);
+        add_up(sum.times->queries, pool.times->queries);
+        add_up(sum.times->waits, pool.times->waits);
+    }
     for (std::size_t i = 0; i < statistic_count; ++i)
         sum.totals[i] += pool.totals[i];
     if (sum.login_failure.empty()) sum.login_failure = pool.login_failure;
@@ -222,6 +270,10 @@ std::vector<prometheus::MetricFamily> collect_metrics(
         add_host(out, host);
     for (const auto& cluster : snapshot.clusters)
         add_cluster(out, cluster);
+    for (const auto& error : snapshot.errors) {
+        const std::string_view side = error.from_server ? "server" : "pgweir";
+        out.add("pgweir_errors_total", {error.sqlstate, side}, real(error.count));
+    }
     if (snapshot.process) add_process(out, *snapshot.process);
     return out.take();
 }

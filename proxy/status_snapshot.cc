@@ -83,7 +83,19 @@ void add_totals(PoolStatus& status, const std::vector<pool::PoolCounters>& worke
         status.totals[server_parses] += counters.server_parses.value();
         status.totals[binds] += counters.binds.value();
         status.pinned_transactions += counters.pinned_transactions.value();
+        status.commits += counters.commits.value();
+        status.rollbacks += counters.rollbacks.value();
     }
+}
+
+PoolTimes pool_times(const std::vector<pool::PoolCounters>& workers) {
+    pool::CoarseCounts transactions, queries, waits;
+    for (const auto& counters : workers) {
+        counters.transaction_times.add_to(transactions);
+        counters.query_times.add_to(queries);
+        counters.wait_times.add_to(waits);
+    }
+    return {time_counts(transactions), time_counts(queries), time_counts(waits)};
 }
 
 PoolStatus pool_status(Server& server, const PoolEntry& entry, pool::TimePoint now) {
@@ -205,7 +217,30 @@ std::size_t PoolStatus::sum(std::size_t PoolHostStatus::*member) const {
     return sum;
 }
 
-StatusSnapshot take_snapshot(Server& server) {
+TimeCounts time_counts(const pool::CoarseCounts& times) {
+    TimeCounts counts{};
+    std::uint64_t before = 0;
+    for (std::size_t i = 0; i < time_bounds.size(); ++i) {
+        const auto below = times.below(time_bounds[i]);
+        counts[i] = below - before;
+        before = below;
+    }
+    counts.back() = times.total() - before;
+    return counts;
+}
+
+std::vector<ErrorCount> error_counts(const std::vector<ErrorRow>& errors) {
+    std::map<std::pair<std::string, bool>, std::uint64_t> sums;
+    for (const auto& error : errors)
+        sums[{error.sqlstate, error.from_server}] += error.count;
+    std::vector<ErrorCount> counts;
+    for (const auto& [key, count] : sums)
+        counts.push_back({key.first, key.second, count});
+    return counts;
+}
+
+StatusSnapshot take_snapshot(Server& server, SnapshotDetail detail) {
+    const bool for_metrics = detail == SnapshotDetail::for_metrics;
     StatusSnapshot snapshot;
     snapshot.at = pool::Clock::now();
     snapshot.time = std::chrono::system_clock::now();
@@ -219,8 +254,11 @@ StatusSnapshot take_snapshot(Server& server) {
     snapshot.accept_pauses = server.accept_pauses();
     snapshot.paused = server.paused_all();
     snapshot.shutting_down = server.shutting_down() != Shutdown::none;
-    for (const auto& [name, entry] : server.pools().entries())
+    for (const auto& [name, entry] : server.pools().entries()) {
         snapshot.pools.push_back(pool_status(server, *entry, snapshot.at));
+        if (for_metrics) snapshot.pools.back().times = pool_times(entry->pool.counters());
+    }
+    if (for_metrics) snapshot.errors = error_counts(server.queries().errors());
     add_clusters(snapshot, server);
     add_listeners(snapshot, server);
     const auto& reloads = server.reloads();

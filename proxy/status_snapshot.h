@@ -6,9 +6,12 @@
 #include "pool/topology.h"
 #include "proxy/admin_stats.h"
 #include "proxy/pin_counts.h"
+#include "proxy/query_stats.h"
 #include "router/statement.h"
 
+#include <array>
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -38,6 +41,19 @@ struct PinStatus {
     std::uint64_t begun = 0, lifted = 0, left = 0, refused = 0;
 };
 
+// How often what took so long: bounds in microseconds, powers of two, so that the counts are exact.
+inline constexpr std::array<std::uint64_t, 10> time_bounds{
+    64, 256, 1024, 4096, 16'384, 65'536, 262'144, 1'048'576, 4'194'304, 16'777'216};
+
+// Below the bound of the same place, and not below the one before it; the last: all above.
+using TimeCounts = std::array<std::uint64_t, time_bounds.size() + 1>;
+
+TimeCounts time_counts(const pool::CoarseCounts& times);
+
+struct PoolTimes {
+    TimeCounts transactions{}, queries{}, waits{};
+};
+
 struct PoolStatus {
     std::string database, user;
     std::string_view pool_mode;
@@ -46,7 +62,9 @@ struct PoolStatus {
     std::chrono::microseconds longest_wait{0};
     std::size_t pinned = 0, max_pinned = 0;
     std::uint64_t pinned_transactions = 0;
+    std::uint64_t commits = 0, rollbacks = 0;
     Totals totals{};
+    std::optional<PoolTimes> times;  // only with SnapshotDetail::for_metrics
     std::vector<PoolHostStatus> hosts;
     std::vector<PinStatus> pins;
     bool paused = false, disabled = false;
@@ -87,6 +105,13 @@ struct ProcessStatus {
     std::uint64_t open_descriptors = 0, most_descriptors = 0;
 };
 
+// Of all databases and users together.
+struct ErrorCount {
+    std::string sqlstate;
+    bool from_server = true;
+    std::uint64_t count = 0;
+};
+
 struct StatusSnapshot {
     pool::TimePoint at{};
     std::chrono::system_clock::time_point time{};
@@ -100,6 +125,7 @@ struct StatusSnapshot {
     std::vector<HostStatus> hosts;
     std::vector<ClusterStatus> clusters;
     ListenerStatus listeners;
+    std::vector<ErrorCount> errors;  // only with SnapshotDetail::for_metrics
     std::uint64_t reloads = 0, failed_reloads = 0;
     std::optional<std::chrono::system_clock::time_point> last_reload;  // that succeeded
     bool last_reload_failed = false;
@@ -111,7 +137,13 @@ struct StatusSnapshot {
     }
 };
 
-StatusSnapshot take_snapshot(Server& server);
+// One row for each (sqlstate, side).
+std::vector<ErrorCount> error_counts(const std::vector<ErrorRow>& errors);
+
+// for_metrics: what only a scrape shows too; it costs more than a look at the counters.
+enum class SnapshotDetail : std::uint8_t { plain, for_metrics };
+
+StatusSnapshot take_snapshot(Server& server, SnapshotDetail detail = SnapshotDetail::plain);
 
 // Of this process, by /proc; what cannot be read is 0.
 ProcessStatus read_process();

@@ -78,6 +78,11 @@ def run_marked():
     return marks, row["fingerprint"]
 
 
+def number(metrics, series):
+    (value,) = [line.rsplit(" ", 1)[1] for line in metrics.splitlines() if line.startswith(series + " ")]
+    return float(value)
+
+
 def check_queries():
     with psycopg.connect("", autocommit=True, application_name="asks") as client:
         client.execute("select ln(2.0)")
@@ -98,6 +103,13 @@ def check_queries():
         assert any(one["sqlstate"] == "2201E" and one["from_server"] and one["fingerprint"] == fingerprint
                    for one in errors), errors
         assert b"select ln(" in get("/tables")[2]
+        metrics = get("/metrics")[2].decode()
+        assert 'pgweir_errors_total{sqlstate="2201E",from="server"} 1' in metrics, metrics
+        pool = f'database="{os.environ["PGDATABASE"]}",user="{os.environ["PGUSER"]}"'
+        assert number(metrics, f'pgweir_query_duration_seconds_bucket{{{pool},le="+Inf"}}') == \
+            number(metrics, f"pgweir_queries_total{{{pool}}}")
+        for end in ("commit", "rollback"):
+            assert number(metrics, f'pgweir_transaction_ends_total{{{pool},end="{end}"}}') > 0
     for path, wanted in (("0123456789abcdef", 404), ("0123456789abcde", 400), ("0123456789abcdeg", 400), ("", 400),
                          (fingerprint + "/x", 400), (fingerprint.upper() + "%20", 400)):
         assert get("/api/v1/queries/" + path)[0] == wanted, path

@@ -94,6 +94,54 @@ TEST_CASE("bounded_pools: the rest is one row, and the sum is the same") {
     CHECK(bounded_pools(pools, 5).size() == 5);
 }
 
+TEST_CASE("time_counts: each time is in one of them, a bound is above itself") {
+    pool::CoarseCounts times;
+    for (const std::uint64_t time : {0U, 63U, 64U, 255U, 256U, 16'777'215U, 16'777'216U, ~0U})
+        times.record(time);
+    CHECK(time_counts(times) == TimeCounts{2, 2, 1, 0, 0, 0, 0, 0, 0, 1, 2});
+}
+
+TEST_CASE("metrics: histograms, ends of transactions, errors by SQLSTATE") {
+    auto snapshot = snapshot_at(1);
+    auto& pool = snapshot.pools.front();
+    pool.user = "alice";
+    pool.commits = 5;
+    pool.rollbacks = 2;
+    pool.times.emplace();
+    pool.times->queries = {1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 4};
+    std::vector<ErrorRow> errors(3);
+    for (auto& error : errors)
+        error.sqlstate = "22012";
+    errors[0].count = 1;
+    errors[1].database = "c";
+    errors[1].count = 2;
+    errors[2].from_server = false;
+    errors[2].count = 7;
+    snapshot.errors = error_counts(errors);
+    CHECK(snapshot.errors.size() == 2);
+    conf::Settings settings;
+    for (const auto format : {MetricFormat::prometheus_text, MetricFormat::openmetrics}) {
+        const auto text = metrics_text(collect_metrics(snapshot, settings), format);
+        const std::string name = "\npgweir_query_duration_seconds";
+        const std::string labels = "{database=\"shop\",user=\"alice\"";
+        CHECK(has(text, name + "_bucket" + labels + ",le=\"6.4e-05\"} 1\n"));
+        CHECK(has(text, name + "_bucket" + labels + ",le=\"0.000256\"} 3\n"));
+        CHECK(has(text, name + "_bucket" + labels + ",le=\"16.777216\"} 3\n"));
+        CHECK(has(text, name + "_bucket" + labels + ",le=\"+Inf\"} 7\n"));
+        CHECK(has(text, name + "_count" + labels + "} 7\n"));
+        CHECK(has(text, name + "_sum" + labels + "} 0.005\n"));
+        CHECK(has(text, "_ends_total" + labels + ",end=\"commit\"} 5\n"));
+        CHECK(has(text, "_ends_total" + labels + ",end=\"rollback\"} 2\n"));
+        CHECK(has(text, "pgweir_errors_total{sqlstate=\"22012\",from=\"server\"} 3\n"));
+        CHECK(has(text, "pgweir_errors_total{sqlstate=\"22012\",from=\"pgweir\"} 7\n"));
+    }
+    snapshot.pools.push_back(pool);
+    settings.metrics_max_pools = 0;
+    const auto rest = metrics_text(collect_metrics(snapshot, settings), MetricFormat::openmetrics);
+    CHECK(has(rest, "_duration_seconds_count{database=\"_other\",user=\"_other\"} 14\n"));
+    CHECK(has(rest, "_ends_total{database=\"_other\",user=\"_other\",end=\"rollback\"} 4\n"));
+}
+
 TEST_CASE("find_health_problems: each state of things, the worst first") {
     auto snapshot = snapshot_at(1);
     CHECK(find_health_problems(snapshot).empty());
