@@ -131,6 +131,8 @@ TEST_CASE("slow log: pgbadger reads the text form" * ours_only()) {
     badger.arguments = {
         "pgbadger",
         "--quiet",
+        "--pid-dir",  // one at a time for each
+        directory.path().string(),
         "--format",
         "stderr",
         "--prefix",
