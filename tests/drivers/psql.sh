@@ -61,7 +61,7 @@ same "several SHOWs on one connection" ok "$(console -c 'SHOW STATS' -c 'SHOW CL
 if [[ ${WEIR_PROXY:-} != pgbouncer ]]; then
     for command in '\d' '\d+' '\d pools' '\d+ pools' '\dt' '\dv' '\di' '\ds' '\l' '\l+' '\du' '\du+' '\dn' \
         '\dn+' '\df' '\dT' '\dp' '\dx' '\db' '\dg' '\dS pg_class' '\conninfo' '\drds' '\dA' '\dC' '\do' \
-        '\des' '\dew' '\dRp' '\dRs' '\dL' '\dO' '\dD' '\dc' '\dF' '\dy' '\sf nope' '\encoding'; do
+        '\des' '\dew' '\dRp' '\dRs' '\dL' '\dO' '\dD' '\dc' '\dF' '\dy' '\encoding'; do
         errors=$(console -v ON_ERROR_STOP=0 -c "$command" 2>&1 >/dev/null |
             grep -v 'Did not find\|does not support\|function "nope"' || true)
         same "the console's $command" "" "$errors"
