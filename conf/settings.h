@@ -151,7 +151,7 @@ struct UserSettings {
     std::optional<Milliseconds> transaction_timeout;
     std::optional<Milliseconds> client_idle_timeout;
     std::optional<Milliseconds> log_min_duration;  // 0 = none
-    std::optional<RouteTo> route;  // in databases with several hosts
+    std::optional<RouteTo> route;                  // in databases with several hosts
     std::optional<Consistency> consistency;
 
     bool operator==(const UserSettings&) const = default;

@@ -64,7 +64,8 @@ std::vector<HostFacts> hosts_of(Server& server) {
                 name,
                 cluster->addresses()[i],
                 std::string(pool::text(view.state)),
-                std::string(pool::text(view.reason)) + (view.detail.empty() ? "" : ": " + view.detail),
+                std::string(pool::text(view.reason)) +
+                    (view.detail.empty() ? "" : ": " + view.detail),
                 pool::Clock::now() - view.since,
             });
         }

@@ -105,7 +105,7 @@ struct SessionView {
     std::uint32_t server_process = 0;  // of PostgreSQL, of the server it holds; 0 = none
     std::string server_address;
     int server_port = 0;
-    unsigned host = 0;                 // of a cluster: whose pool it waits in or has its server of
+    unsigned host = 0;  // of a cluster: whose pool it waits in or has its server of
     bool on_replica = false;
     std::string traceparent;  // of the statement; empty: not traced
 };
@@ -222,7 +222,7 @@ private:
         router::StatementPtr read_statement;  // the only one
         bool read_judged = false;
         router::FingerprintRef executes;  // what the EXECUTE that is looked at runs, if known
-        std::string_view host;  // by a hint; of the group's bytes
+        std::string_view host;            // by a hint; of the group's bytes
         std::optional<pool::Consistency> consistency;
         std::unique_ptr<Changes> changes;
         // The group's own Parse messages: name and text.
@@ -941,7 +941,7 @@ private:
     std::string pin_detail_;
     router::StatementKind pin_statement_ = router::StatementKind::unknown;
     pool::TimePoint pinned_at_{};
-    std::uint64_t pinned_transactions_ = 0;     // of transactions_, those that ended while pinned
+    std::uint64_t pinned_transactions_ = 0;  // of transactions_, those that ended while pinned
     // Why a transaction ended that the client believes to be open.
     std::unique_ptr<protocol::Error> lost_transaction_;
     std::unique_ptr<protocol::Error> refusal_;  // see refused_parse, guard_statement

@@ -107,12 +107,7 @@ TEST_CASE("errors on the console leave it usable") {
     const Fixture fixture;
     Pg console = fixture.proxy.console();
     for (const char* nonsense :
-         {"nonsense",
-          "SHOW NONSENSE",
-          "PAUSE nowhere",
-          "SET x",
-          "KILL nowhere",
-          "RESUME"}) {
+         {"nonsense", "SHOW NONSENSE", "PAUSE nowhere", "SET x", "KILL nowhere", "RESUME"}) {
         CAPTURE(nonsense);
         CHECK_FALSE(console.try_exec(nonsense).good());
         CHECK(console.exec("SHOW VERSION").rows() == 1);
