@@ -25,8 +25,8 @@ struct QueryCounter {
         bytes_in,   // from the client: the messages of the statement
         bytes_out,  // to the client
         // From the statement's last byte (or the end of the one before it) to its end. The three
-        // below are its parts; what is left is what pgweir itself took and had to ask first. (Not so
-        // for a deferred BEGIN: it is answered at once, and its wait for a server comes later.)
+        // below are its parts; what is left is what pgweir itself took and had to ask first. (Not
+        // so for a deferred BEGIN: it is answered at once, and its wait for a server comes later.)
         total_time,
         wait_time,    // for a server connection, or for a host that may serve it
         server_time,  // from the sending to the answer
