@@ -368,27 +368,26 @@ class World:
             print(f"      PostgreSQL: {error}")
 
     def own_files(self, weir):
-        """Descriptors besides those of its server connections."""
-        if weir.name.startswith("fake"):
-            return weir.files()
-        return weir.files() - self.server_connections(weir)
+        """Descriptors besides those of its server connections (a fake server's count, too).
 
-    def server_connections(self, weir):
-        """Established connections of the process to the cluster."""
-        inodes = set()
+        The descriptors are listed first and once: a server connection that is opened meanwhile is
+        not among them, and cannot be taken off from those that are."""
         base = f"/proc/{weir.process.pid}/fd"
+        inodes = []
         for name in os.listdir(base):
             try:
-                inodes.add(os.readlink(f"{base}/{name}"))
+                inodes.append(os.readlink(f"{base}/{name}"))
             except OSError:
-                continue
-        count = 0
+                continue  # closed since
+        servers = set() if weir.name.startswith("fake") else self.server_sockets()
+        return sum(inode not in servers for inode in inodes)
+
+    def server_sockets(self):
+        """Sockets of all processes that are connected to the cluster, as /proc/PID/fd names them."""
         with open("/proc/net/tcp") as file:
-            for line in file.readlines()[1:]:
-                fields = line.split()
-                port = int(fields[2].split(":")[1], 16)
-                count += port == self.cluster.port and f"socket:[{fields[9]}]" in inodes
-        return count
+            lines = [line.split() for line in file.readlines()[1:]]
+        return {f"socket:[{fields[9]}]" for fields in lines
+                if int(fields[2].split(":")[1], 16) == self.cluster.port}
 
     def fill_pool(self, weir):
         """Every server of the pool, each in a transaction of a client of its own: all clean?"""
