@@ -84,6 +84,7 @@ Read<std::vector<HostSettings>> read_host_list(std::string_view text) {
 std::string host_list_text(const std::vector<HostSettings>& hosts) {
     std::string text;
     for (const HostSettings& host : hosts) {
+        if (host.removed) continue;
         if (!text.empty()) text += ", ";
         text += host_text(host);
     }
@@ -94,6 +95,7 @@ std::string host_list_toml(const std::vector<HostSettings>& hosts) {
     const bool all_short = std::all_of(hosts.begin(), hosts.end(), is_short);
     std::string text = "[";
     for (const HostSettings& host : hosts) {
+        if (host.removed) continue;
         if (text.size() > 1) text += ", ";
         text += all_short ? toml_quote(host_text(host)) : host_toml(host);
     }

@@ -3,6 +3,8 @@
 #include "conf/keys.h"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 namespace weir::conf {
 
@@ -16,16 +18,27 @@ bool same_connection(const DatabaseSettings& a, const DatabaseSettings& b) {
            a.timezone == b.timezone;
 }
 
-bool same_addresses(const DatabaseSettings& a, const DatabaseSettings& b) {
-    return std::equal(
-        a.hosts.begin(),
-        a.hosts.end(),
-        b.hosts.begin(),
-        b.hosts.end(),
-        [](const HostSettings& one, const HostSettings& other) {
-            return one.host == other.host && one.port == other.port;
+// The running hosts keep their places, since pools are known by them; new ones follow. Nullopt:
+// that is only possible by a restart.
+std::optional<std::vector<HostSettings>> merged_hosts(
+    const std::vector<HostSettings>& running, const std::vector<HostSettings>& loaded
+) {
+    if (running.empty() != loaded.empty()) return std::nullopt;
+    std::vector<HostSettings> merged = running;
+    for (HostSettings& host : merged)
+        host.removed = true;
+    for (const HostSettings& host : loaded) {
+        const auto same = std::find_if(merged.begin(), merged.end(), [&](const auto& other) {
+            return other.host == host.host && other.port == host.port;
+        });
+        if (same == merged.end()) {
+            merged.push_back(host);
+        } else {
+            *same = host;
         }
-    );
+    }
+    if (merged.size() > most_hosts) return std::nullopt;
+    return merged;
 }
 
 void compare_databases(const Settings& running, const Settings& loaded, ReloadDiff& diff) {
@@ -35,12 +48,15 @@ void compare_databases(const Settings& running, const Settings& loaded, ReloadDi
             diff.databases_removed.push_back(name);
             continue;
         }
-        if (!same_addresses(before, now->second)) {
+        auto merged = now->second;
+        if (auto hosts = merged_hosts(before.hosts, merged.hosts)) {
+            merged.hosts = std::move(*hosts);
+        } else {
             diff.needs_restart.push_back("databases." + name + ".hosts");
         }
-        if (!same_connection(before, now->second)) {
+        if (!same_connection(before, merged)) {
             diff.databases_reconnect.push_back(name);
-        } else if (before != now->second) {
+        } else if (before != merged) {
             diff.databases_changed.push_back(name);
         }
     }
@@ -85,7 +101,11 @@ Settings reloaded(const Settings& running, const Settings& loaded) {
     }
     for (auto& [name, database] : settings.databases) {
         const auto before = running.databases.find(name);
-        if (before == running.databases.end() || same_addresses(before->second, database)) continue;
+        if (before == running.databases.end()) continue;
+        if (auto hosts = merged_hosts(before->second.hosts, database.hosts)) {
+            database.hosts = std::move(*hosts);
+            continue;
+        }
         database.hosts = before->second.hosts;
         database.host = before->second.host;
         database.port = before->second.port;

@@ -17,7 +17,8 @@ struct ReloadDiff {
     std::vector<std::string> databases_removed;  // their clients are disconnected
     // Where or as whom to connect changed: their servers are dirty, and closed when they come back.
     std::vector<std::string> databases_reconnect;
-    // Limits, pool mode, or how hosts are used. (Which hosts there are waits for a restart.)
+    // Limits, pool mode, which hosts there are and how they are used. (That a database has several
+    // hosts, or has them no more, waits for a restart.)
     std::vector<std::string> databases_changed;
 
     std::vector<std::string> users_changed;  // added, removed or other values
@@ -33,7 +34,8 @@ struct ReloadDiff {
 ReloadDiff compare(const Settings& running, const Settings& loaded);
 
 // What a running process goes on with: `loaded`, but with the running values of all keys that need
-// a restart. The result may still break a cross-field rule: validate it, and refuse the reload.
+// a restart. Hosts that are gone stay in their places, as removed. The result may still break a
+// cross-field rule: validate it, and refuse the reload.
 Settings reloaded(const Settings& running, const Settings& loaded);
 
 }  // namespace weir::conf

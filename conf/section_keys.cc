@@ -55,7 +55,8 @@ std::vector<Key<D>> make_database_keys() {
         key<&D::hosts>(
             "hosts",
             "The hosts of a primary and its replicas, instead of host and port: texts like "
-            "\"10.0.0.1:5432\", or tables as below. (restart)"
+            "\"10.0.0.1:5432\", or tables as below. Hosts come and go by RELOAD; one host instead "
+            "of several, or several instead of one, is (restart)"
         ),
         key<&D::route>(
             "route",

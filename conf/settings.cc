@@ -1,6 +1,7 @@
 #include "conf/settings.h"
 
 #include <algorithm>
+#include <functional>
 
 namespace weir::conf {
 
@@ -163,7 +164,10 @@ std::vector<HostSettings> server_hosts(const Settings& settings, const DatabaseS
 }
 
 RouteTo effective_route(const DatabaseSettings& database) {
-    const bool several = database.hosts.size() > 1;
+    const auto removed = std::count_if(
+        database.hosts.begin(), database.hosts.end(), std::mem_fn(&HostSettings::removed)
+    );
+    const bool several = database.hosts.size() > static_cast<std::size_t>(removed) + 1;
     return database.route.value_or(several ? RouteTo::automatic : RouteTo::primary);
 }
 

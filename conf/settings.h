@@ -89,12 +89,18 @@ std::string_view to_string(Consistency consistency);
 std::string_view to_string(PrimaryReads reads);
 
 // One host of a cluster.
+// Of one database: sets of hosts are bits of one word.
+inline constexpr std::size_t most_hosts = 64;
+
 struct HostSettings {
     std::string host = {};  // as DatabaseSettings::host
     int port = 5432;        // 1..65535
     int weight = 100;       // share of the reads among the replicas; 0 = none
     std::string zone = {};  // empty = in no zone
     HostRole role = HostRole::automatic;
+    // RELOAD has taken it away: it keeps its place, since pools are known by it, and what runs
+    // there ends. No file says so.
+    bool removed = false;
 
     bool operator==(const HostSettings&) const = default;
 };

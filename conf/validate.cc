@@ -12,8 +12,6 @@ namespace {
 
 // sockaddr_un::sun_path has 108 bytes, the last one is the terminator.
 constexpr std::size_t longest_socket_path = 107;
-// Of one cluster: sets of hosts are bits of one word.
-constexpr std::size_t most_hosts = 64;
 
 class Rules {
 public:
@@ -267,7 +265,8 @@ private:
         bool may_be_primary = false;
         for (std::size_t i = 0; i < database.hosts.size(); ++i) {
             cluster_host(path + ".hosts[" + std::to_string(i) + ']', database, i);
-            may_be_primary |= database.hosts[i].role != HostRole::replica;
+            const HostSettings& host = database.hosts[i];
+            may_be_primary |= !host.removed && host.role != HostRole::replica;
         }
         if (!may_be_primary && effective_route(database) != RouteTo::replica) {
             warn(path + ".hosts", "has replicas only, so nothing can be written");

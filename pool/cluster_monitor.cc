@@ -16,48 +16,75 @@ ClusterMonitor::ClusterMonitor(
     Observer observer
 )
     : io_(io),
+      login_(login),
       options_(options),
       observer_(std::move(observer)),
       policy_(std::move(settings), std::move(memory)),
-      loads_(policy_.settings().hosts.size()),
       timer_(io) {
-    for (std::size_t host = 0; host < loads_.size(); ++host) {
-        load_pointers_.push_back(&loads_[host]);
-        HostMonitor::Observer own;
-        // A monitor is told to stop before this goes, and is silent then.
-        own.answered = [this, host](HostSample sample) {
-            policy_.observe(host, sample);
-            evaluate();
-            take_commit_sample(host, sample);
-            publish();
-        };
-        own.failed = [this, host](CheckFailure failure) {
-            policy_.observe_failure(host, std::move(failure));
-            evaluate();
-            publish();
-        };
-        monitors_.push_back(std::make_shared<HostMonitor>(io, login, options, std::move(own)));
-    }
+    for (std::size_t host = 0; host < policy_.settings().hosts.size(); ++host)
+        add_host();
+}
+
+void ClusterMonitor::add_host() {
+    const std::size_t host = monitors_.size();
+    load_pointers_[host] = &loads_.emplace_back();
+    const bool removed = policy_.settings().hosts[host].removed;
+    monitors_.push_back(removed ? nullptr : make_monitor(host));
+}
+
+std::shared_ptr<HostMonitor> ClusterMonitor::make_monitor(std::size_t host) {
+    HostMonitor::Observer own;
+    // A monitor is told to stop before this goes, and is silent then.
+    own.answered = [this, host](HostSample sample) {
+        policy_.observe(host, sample);
+        evaluate();
+        take_commit_sample(host, sample);
+        publish();
+    };
+    own.failed = [this, host](CheckFailure failure) {
+        policy_.observe_failure(host, std::move(failure));
+        evaluate();
+        publish();
+    };
+    added_.push_back(host);
+    return std::make_shared<HostMonitor>(io_, login_, options_, std::move(own));
 }
 
 void ClusterMonitor::configure_logins(
     const std::vector<ServerTarget>& targets, const ServerCredentials& credentials
 ) {
-    for (std::size_t i = 0; i < monitors_.size(); ++i)
-        monitors_[i]->configure(targets[i], credentials);
+    for (std::size_t i = 0; i < monitors_.size(); ++i) {
+        if (monitors_[i]) monitors_[i]->configure(targets[i], credentials);
+    }
+    if (!started_) return;
+    for (const std::size_t host : std::exchange(added_, {}))
+        monitors_[host]->start();
 }
 
 void ClusterMonitor::configure(ClusterSettings settings) {
     policy_.configure(std::move(settings));
+    const auto& hosts = policy_.settings().hosts;
+    for (std::size_t host = 0; host < monitors_.size(); ++host) {
+        if (hosts[host].removed == (monitors_[host] == nullptr)) continue;
+        if (hosts[host].removed) {
+            std::exchange(monitors_[host], nullptr)->stop();
+            std::erase(added_, host);
+        } else {
+            monitors_[host] = make_monitor(host);
+        }
+    }
+    while (monitors_.size() < hosts.size())
+        add_host();
     evaluate();
     publish();
 }
 
 void ClusterMonitor::start() {
+    started_ = true;
     evaluate();
     publish();
-    for (const auto& monitor : monitors_)
-        monitor->start();
+    for (const std::size_t host : std::exchange(added_, {}))
+        monitors_[host]->start();
     tick();
 }
 
@@ -68,8 +95,9 @@ ClusterMonitor::~ClusterMonitor() {
 void ClusterMonitor::stop() {
     stopped_ = true;
     timer_.cancel();
-    for (const auto& monitor : monitors_)
-        monitor->stop();
+    for (const auto& monitor : monitors_) {
+        if (monitor) monitor->stop();
+    }
 }
 
 // Lag grows by itself, and so does a host's silence.
@@ -112,9 +140,15 @@ void ClusterMonitor::publish() {
     const auto same_role = [](const HostView& a, const HostView& b) {
         return a.role == b.role && a.state == b.state && a.weight == b.weight;
     };
-    const bool same =
-        last_ && last_->primaries == next->primaries && last_->timeline == next->timeline &&
-        std::equal(last_->hosts.begin(), last_->hosts.end(), next->hosts.begin(), same_role);
+    const bool same = last_ && last_->primaries == next->primaries &&
+                      last_->timeline == next->timeline &&
+                      std::equal(
+                          last_->hosts.begin(),
+                          last_->hosts.end(),
+                          next->hosts.begin(),
+                          next->hosts.end(),
+                          same_role
+                      );
     next->epoch = last_ ? last_->epoch + 1 : 1;
     next->role_epoch = (last_ ? last_->role_epoch : 0) + (same ? 0 : 1);
     last_ = std::move(next);
@@ -128,14 +162,16 @@ void ClusterMonitor::judge_urgency() {
         interval = options_.hold_interval;
     }
     if (waiting_.load(std::memory_order_relaxed) > 0) interval = options_.urgent_interval;
-    for (const auto& monitor : monitors_)
-        monitor->set_interval(interval);
+    for (const auto& monitor : monitors_) {
+        if (monitor) monitor->set_interval(interval);
+    }
 }
 
 void ClusterMonitor::suspect(std::size_t host) {
     asio::post(io_, [self = weak_from_this(), host] {
         const auto monitor = self.lock();
-        if (monitor && !monitor->stopped_) monitor->monitors_[host]->check_now();
+        if (!monitor || monitor->stopped_) return;
+        if (const auto& watches = monitor->monitors_[host]) watches->check_now();
     });
 }
 
@@ -180,6 +216,7 @@ std::optional<std::size_t> ClusterMonitor::find(std::string_view name) const {
     bool several = false;
     const auto& hosts = policy_.settings().hosts;
     for (std::size_t i = 0; i < hosts.size(); ++i) {
+        if (hosts[i].removed) continue;
         if (hosts[i].host + ':' + std::to_string(hosts[i].port) == name) return i;
         if (hosts[i].host != name) continue;
         several = by_host.has_value();

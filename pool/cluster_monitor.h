@@ -9,6 +9,7 @@
 #include "pool/host_load.h"
 #include "pool/host_monitor.h"
 
+#include <array>
 #include <atomic>
 #include <deque>
 #include <functional>
@@ -44,11 +45,11 @@ public:
     ClusterMonitor& operator=(const ClusterMonitor&) = delete;
 
     // Where and as whom the monitors log in; in the order of the settings' hosts, from the next
-    // login on. REQUIRES: as many as hosts.
+    // login on. Monitors of hosts that configure() has added begin. REQUIRES: as many as hosts.
     void configure_logins(
         const std::vector<ServerTarget>& targets, const ServerCredentials& credentials
     );
-    // RELOAD with the same hosts; other hosts are another ClusterMonitor.
+    // RELOAD; see ClusterPolicy. configure_logins() follows. REQUIRES: at most most_hosts.
     void configure(ClusterSettings settings);
 
     // REQUIRES: configure_logins() before; once.
@@ -75,8 +76,8 @@ public:
     // The primary's insert LSNs, for consistency. Only while there is one primary.
     const CommitSamples& samples() const { return samples_; }
 
-    // In the order of the hosts; lives as long as this.
-    const std::vector<HostLoad*>& loads() const { return load_pointers_; }
+    // In the order of the hosts, as many as the topology that is known has; lives as long as this.
+    const std::array<HostLoad*, most_hosts>& loads() const { return load_pointers_; }
 
     // A client's server connection has said that its host is not what it is taken for
     // (in_hot_standby, 25006), or has ended unexpectedly: looks at once.
@@ -99,6 +100,8 @@ public:
     };
 
 private:
+    void add_host();
+    std::shared_ptr<HostMonitor> make_monitor(std::size_t host);
     void evaluate();
     void publish();
     void take_commit_sample(std::size_t host, const HostSample& sample);
@@ -106,18 +109,22 @@ private:
     void tick();
 
     asio::io_context& io_;
+    ServerLogin& login_;
     const MonitorOptions options_;
     Observer observer_;
     ClusterPolicy policy_;
-    std::vector<std::shared_ptr<HostMonitor>> monitors_;
+    std::vector<std::shared_ptr<HostMonitor>> monitors_;  // by host; null: it is removed
+    std::vector<std::size_t> added_;                      // their monitors have not begun
     std::deque<HostLoad> loads_;
-    std::vector<HostLoad*> load_pointers_;
+    // A place is written once, before a topology with that host is published.
+    std::array<HostLoad*, most_hosts> load_pointers_{};
     PublishedTopology topology_;
     CommitSamples samples_;
     asio::steady_timer timer_;
     TopologyRef last_;  // published
     std::atomic<unsigned> waiting_{0};
     std::atomic<bool> sample_requested_{false};
+    bool started_ = false;
     bool stopped_ = false;
 };
 

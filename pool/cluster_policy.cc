@@ -103,27 +103,36 @@ void ClusterPolicy::forget_timeline() {
 }
 
 void ClusterPolicy::configure(ClusterSettings settings) {
-    for (std::size_t i = 0; i < settings.hosts.size(); ++i) {
+    const std::size_t before = hosts_.size();
+    for (std::size_t i = 0; i < before; ++i) {
         auto& weight = settings.hosts[i].weight;
         // Not for a SET of something else: an operator's word holds.
         if (std::exchange(configured_weights_[i], weight) == weight) {
             weight = settings_.hosts[i].weight;
         }
+        // Nobody has looked at it meanwhile.
+        if (is_removed(i) && !settings.hosts[i].removed) hosts_[i] = {};
     }
     settings_ = std::move(settings);
+    hosts_.resize(settings_.hosts.size());
+    topology_.hosts.resize(hosts_.size());
+    for (std::size_t i = before; i < hosts_.size(); ++i) {
+        configured_weights_.push_back(settings_.hosts[i].weight);
+        show(i, {});
+    }
 }
 
 // --- who is what ---
 
 bool ClusterPolicy::is_static() const {
     return std::any_of(settings_.hosts.begin(), settings_.hosts.end(), [](auto& host) {
-        return host.role == ConfiguredRole::primary;
+        return host.role == ConfiguredRole::primary && !host.removed;
     });
 }
 
 bool ClusterPolicy::only_replicas() const {
     return std::all_of(settings_.hosts.begin(), settings_.hosts.end(), [](auto& host) {
-        return host.role == ConfiguredRole::replica;
+        return host.role == ConfiguredRole::replica || host.removed;
     });
 }
 
@@ -137,7 +146,7 @@ bool ClusterPolicy::is_other_system(const Host& host) const {
 }
 
 bool ClusterPolicy::claims_primary(std::size_t host) const {
-    return hosts_[host].reachable && hosts_[host].sample.in_recovery == false;
+    return !is_removed(host) && hosts_[host].reachable && hosts_[host].sample.in_recovery == false;
 }
 
 bool ClusterPolicy::is_candidate(std::size_t host) const {
@@ -159,7 +168,10 @@ bool ClusterPolicy::is_supported(std::size_t host) const {
         })) {
         return true;
     }
-    return std::all_of(hosts_.begin(), hosts_.end(), [](auto& each) { return each.seen; });
+    for (std::size_t i = 0; i < hosts_.size(); ++i) {
+        if (!is_removed(i) && !hosts_[i].seen) return false;
+    }
+    return true;
 }
 
 HostRole ClusterPolicy::role_of(std::size_t host) const {
@@ -181,8 +193,8 @@ HostRole ClusterPolicy::role_of(std::size_t host) const {
 void ClusterPolicy::learn_system_identifier() {
     if (memory_.system_identifier != 0 || is_static()) return;
     std::map<std::uint64_t, std::size_t> votes;
-    for (const Host& host : hosts_) {
-        if (host.reachable) ++votes[host.sample.system_identifier];
+    for (std::size_t i = 0; i < hosts_.size(); ++i) {
+        if (hosts_[i].reachable && !is_removed(i)) ++votes[hosts_[i].sample.system_identifier];
     }
     std::size_t most = 0;
     for (std::size_t i = 0; i < hosts_.size(); ++i) {
@@ -199,7 +211,7 @@ void ClusterPolicy::raise_timeline() {
     if (is_static()) return;
     for (std::size_t i = 0; i < hosts_.size(); ++i) {
         Host& host = hosts_[i];
-        if (!host.reachable || is_other_system(host)) continue;
+        if (!host.reachable || is_removed(i) || is_other_system(host)) continue;
         if (host.sample.timeline <= memory_.timeline) continue;
         memory_.timeline = host.sample.timeline;
         memory_.primary.clear();
@@ -247,7 +259,7 @@ std::vector<std::size_t> ClusterPolicy::elect_one() {
         // Where there are no timelines, and where it says itself that it is a replica now, others
         // may follow it; else they are on the same timeline, and not because they followed it.
         const bool stepped_down = hosts_[i].reachable && hosts_[i].sample.in_recovery == true;
-        if (stepped_down || hosts_[i].fenced || memory_.timeline == 0) continue;
+        if (stepped_down || hosts_[i].fenced || is_removed(i) || memory_.timeline == 0) continue;
         for (const std::size_t each : candidates)
             lose(each, name(i));
         return {};
@@ -289,7 +301,7 @@ void ClusterPolicy::elect() {
     if (!is_static()) return take_primaries(elect_one());
     std::vector<std::size_t> primaries;
     for (std::size_t i = 0; i < hosts_.size(); ++i) {
-        const bool here = settings_.hosts[i].role == ConfiguredRole::primary &&
+        const bool here = settings_.hosts[i].role == ConfiguredRole::primary && !is_removed(i) &&
                           hosts_[i].reachable && !hosts_[i].fenced &&
                           hosts_[i].sample.in_recovery != true;
         if (here) primaries.push_back(i);

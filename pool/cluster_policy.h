@@ -81,8 +81,8 @@ public:
     // The highest timeline and the system identifier are what the hosts say now.
     void forget_timeline();
 
-    // RELOAD with the same list of hosts: limits, weights, zones and roles.
-    // REQUIRES: the same hosts and ports in the same order.
+    // RELOAD: limits, weights, zones and roles; hosts that are removed, or are there again.
+    // REQUIRES: the same hosts and ports in the same order, new ones behind them.
     void configure(ClusterSettings settings);
 
 private:
@@ -111,6 +111,8 @@ private:
     };
 
     // Roles (cluster_policy.cc)
+    bool is_removed(std::size_t host) const { return settings_.hosts[host].removed; }
+
     bool is_static() const;
     bool only_replicas() const;
     bool claims_primary(std::size_t host) const;

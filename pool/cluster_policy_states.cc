@@ -21,8 +21,9 @@ void ClusterPolicy::feed_lag_tracker() {
     if (!only_replicas()) return;
     Lsn end = lags_.newest();
     SteadyTime seen{};
-    for (const Host& host : hosts_) {
-        if (!host.reachable) continue;
+    for (std::size_t i = 0; i < hosts_.size(); ++i) {
+        const Host& host = hosts_[i];
+        if (!host.reachable || is_removed(i)) continue;
         end = std::max({end, host.sample.upstream_end, host.sample.receive_lsn});
         seen = std::max(seen, host.sample.started);
     }
@@ -48,7 +49,7 @@ HostReason ClusterPolicy::limit_exceeded(const Host& host, double share) const {
 void ClusterPolicy::judge_lag(std::size_t index, SteadyTime now) {
     Host& host = hosts_[index];
     host.lag = {};
-    if (role_of(index) != HostRole::replica || !host.seen) {
+    if (role_of(index) != HostRole::replica || !host.seen || is_removed(index)) {
         host.lag_reason = HostReason::lag_unknown;
         return;
     }
@@ -120,6 +121,13 @@ ClusterPolicy::Verdict ClusterPolicy::verdict_on_role(std::size_t index) const {
 ClusterPolicy::Verdict ClusterPolicy::verdict(std::size_t index) const {
     const Host& host = hosts_[index];
     if (host.fenced) return {HostState::fenced, HostReason::operator_fenced, {}};
+    if (is_removed(index)) {
+        // What still runs on a primary that another one has replaced is not in its history.
+        const bool replaced = !is_static() && host.sample.in_recovery == false &&
+                              host.sample.timeline < memory_.timeline;
+        if (replaced) return {HostState::fenced, HostReason::old_timeline, {}};
+        return {HostState::draining, HostReason::removed, {}};
+    }
     if (!host.reachable) return {HostState::down, host.failure.reason, host.failure.detail};
     if (is_other_system(host)) {
         return {

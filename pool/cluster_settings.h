@@ -22,6 +22,7 @@ struct ClusterHost {
     std::uint32_t weight = 100;  // 0 = no reads
     std::string zone;
     ConfiguredRole role = ConfiguredRole::automatic;
+    bool removed = false;  // keeps its place, takes nothing new
 };
 
 struct ClusterSettings {

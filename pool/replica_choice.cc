@@ -30,7 +30,6 @@ std::string_view text(ChoiceReason reason) {
 
 namespace {
 
-constexpr std::size_t most_hosts = 64;
 // What lag and slow start leave of a weight at the least: a trickle keeps the host's latency known.
 constexpr double least_share = 0.05;
 // Times that differ by less are taken as equal, so that noise does not decide for all.

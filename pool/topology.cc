@@ -66,6 +66,8 @@ std::string_view text(HostReason reason) {
             return "DRAIN";
         case HostReason::operator_fenced:
             return "FENCE";
+        case HostReason::removed:
+            return "no longer configured";
     }
     return "?";
 }

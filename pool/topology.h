@@ -20,6 +20,9 @@ namespace weir::pool {
 // All times of this proxy: no server's clock is ever compared with it.
 using SteadyTime = std::chrono::steady_clock::time_point;
 
+// Of one cluster, those that RELOAD has removed included.
+inline constexpr std::size_t most_hosts = 64;
+
 // Timelines start at 1; 0 = not known.
 using Timeline = std::uint32_t;
 
@@ -56,6 +59,7 @@ enum class HostReason : std::uint8_t {
     role_mismatch,     // its configured role is not what it says
     operator_drained,  // DRAIN
     operator_fenced,   // FENCE
+    removed,           // RELOAD has taken it from the configuration; it is not looked at any more
 };
 
 // What the monitor can learn from a host.

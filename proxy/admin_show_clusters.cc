@@ -223,6 +223,8 @@ std::vector<Row> show_hosts(const ShowContext& context) {
         if (topology == nullptr) continue;
         for (std::size_t host = 0; host < topology->hosts.size(); ++host) {
             const auto use = use_of(pools, *cluster, host, now.steady);
+            const bool removed = topology->hosts[host].reason == pool::HostReason::removed;
+            if (removed && use.servers == 0) continue;
             rows.push_back(host_row(*cluster, *topology, host, use, now));
         }
     }

@@ -155,6 +155,7 @@ std::size_t ClientSession::take_group(const Group& group) {
         arm(limits_->query_timeout);
     }
     const bool pins = needs.pins != 0 && !keeps_server();
+    if (routing_ != nullptr && routing_->flushed && leaves_flushed(needs, group)) return 0;
     if (!canceled_ && !prelude_error_) {
         const bool to_be_routed = routing_ != nullptr && server_ == nullptr && !waiting_;
         if (to_be_routed && !choose_host(needs, group)) return 0;
@@ -168,6 +169,7 @@ std::size_t ClientSession::take_group(const Group& group) {
     if (canceled_ || prelude_error_) return refuse_group(group);
     if (routing_ != nullptr) {
         if (was_routed_wrongly(needs, group)) return 0;
+        if (leaves_chain(needs)) return 0;
         if (must_not_run_on_replica(needs)) return refuse_on_replica(group, needs);
         if (routing_->on_replica && !deferred_begin_.empty()) routing_->begin = deferred_begin_;
         // What was said before is not part of what may have to be taken back. It may be found that

@@ -229,11 +229,17 @@ private:
         boost::container::small_vector<std::pair<std::string_view, std::string_view>, 4> parsed;
         // Statements bound in it of which the client was told what they return.
         boost::container::small_vector<const protocol::ClientStatements::Entry*, 2> described;
-        std::size_t texts = 0;  // whose effects were looked at
+        bool parses_own_types = false;  // by their OIDs
+        bool chains = false;            // COMMIT or ROLLBACK AND CHAIN
+        bool sets_modes = false;        // of transactions
+        std::size_t texts = 0;          // whose effects were looked at
         bool only_parse_and_close = true;
         // The group is one Query with one statement of this kind.
         std::optional<router::StatementKind> lone_query;
-        const router::Statement* lone = nullptr;  // until the next look-up
+        // What its last Bind is of, if that is one statement and more than a plain SELECT.
+        std::optional<router::StatementKind> lone_bound;
+        std::string_view lone_text;               // of lone_bound, until Parse
+        const router::Statement* lone = nullptr;  // of either, until the next look-up
         // A text has LISTEN and UNLISTEN only; until the next look-up.
         const router::Statement* listens = nullptr;
 
@@ -358,7 +364,8 @@ private:
     // --- session_routing.cc ---
     // Where a text may run has to be known: it is to be routed, or was routed to a replica.
     bool judges_reads() const {
-        return routing_ != nullptr && (server_ == nullptr || routing_->on_replica);
+        return routing_ != nullptr &&
+               (server_ == nullptr || routing_->on_replica || routing_->flushed);
     }
 
     [[gnu::hot]] void begin_read_plan();
@@ -383,6 +390,8 @@ private:
     [[gnu::cold]] void wait_for_host();
     [[gnu::hot]] void host_chosen();
     [[gnu::hot]] bool must_not_run_on_replica(const Plan& plan) const;
+    [[gnu::hot]] bool leaves_chain(const Plan& plan);
+    [[gnu::cold]] bool leaves_flushed(const Plan& plan, const Group& group);
     [[gnu::hot]] bool was_routed_wrongly(const Plan& plan, const Group& group);
     [[gnu::cold]] std::size_t refuse_on_replica(const Group& group, const Plan& plan);
     [[gnu::hot]] void begin_on_host(const Group& group, const Plan& plan);
@@ -506,6 +515,10 @@ private:
     // --- local_answers.cc ---
     [[gnu::hot]] bool answer_locally(const Group& group, const Plan& plan);
     bool answer_query_locally(const Group& group, const Plan& plan);
+    bool answer_execution_locally(const Group& group, const Plan& plan);
+    std::optional<std::string_view> control_transaction(
+        router::StatementKind kind, std::string_view text, const router::Statement& statement
+    );
     void answer_parse_and_close(const Group& group);
     [[gnu::cold]] protocol::ParameterSetRef after_reset(const router::Statement& statement) const;
     [[gnu::cold]] protocol::ParameterSetRef started_with_custom_names() const;
@@ -525,6 +538,7 @@ private:
     [[gnu::hot]] void plan_message(const protocol::MessageView& message, Plan& plan);
     void plan_parse(const protocol::MessageView& message, Plan& plan);
     void plan_bind(const protocol::MessageView& message, Plan& plan);
+    bool binds_effects(std::string_view name, const Plan& plan);
     void plan_describe(const protocol::MessageView& message, Plan& plan);
     std::optional<std::string_view> text_of(std::string_view name, const Plan& plan) const;
     bool is_taken(std::string_view name, const Plan& plan) const;

@@ -4,15 +4,19 @@ namespace weir::proxy {
 
 Cluster::Cluster(
     std::string name,
-    std::vector<std::string> addresses,
+    const std::vector<std::string>& addresses,
     std::shared_ptr<pool::ClusterMonitor> monitor,
     std::size_t workers
 )
-    : name_(std::move(name)),
-      addresses_(std::move(addresses)),
-      monitor_(std::move(monitor)),
-      routes_(workers),
-      topologies_(workers) {}
+    : name_(std::move(name)), monitor_(std::move(monitor)), routes_(workers), topologies_(workers) {
+    addresses_.reserve(pool::most_hosts);
+    add_addresses(addresses);
+}
+
+void Cluster::add_addresses(const std::vector<std::string>& addresses) {
+    while (addresses_.size() < addresses.size())
+        addresses_.push_back(addresses[addresses_.size()]);
+}
 
 void Cluster::wait(pool::EventLoop& loop, std::uint64_t channel) {
     {

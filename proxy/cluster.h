@@ -42,7 +42,7 @@ public:
     // here. Control thread.
     Cluster(
         std::string name,
-        std::vector<std::string> addresses,
+        const std::vector<std::string>& addresses,
         std::shared_ptr<pool::ClusterMonitor> monitor,
         std::size_t workers
     );
@@ -50,7 +50,12 @@ public:
     // The section of the configuration: a database, or "*".
     const std::string& name() const { return name_; }
 
+    // Any thread for hosts of a topology that is known; else the control thread.
     const std::vector<std::string>& addresses() const { return addresses_; }
+
+    // Control thread, before a topology with these hosts is published. REQUIRES: those there are in
+    // their places, new ones behind them, at most pool::most_hosts.
+    void add_addresses(const std::vector<std::string>& addresses);
 
     const std::shared_ptr<pool::ClusterMonitor>& monitor() const { return monitor_; }
 
@@ -78,7 +83,7 @@ private:
     };
 
     const std::string name_;
-    const std::vector<std::string> addresses_;
+    std::vector<std::string> addresses_;  // never moves: see its capacity
     const std::shared_ptr<pool::ClusterMonitor> monitor_;
     pool::NewestWrite newest_write_;
     std::vector<RouteCounters> routes_;        // by worker

@@ -30,8 +30,11 @@ void log_event(const std::string& cluster, const pool::ClusterEvent& event) {
     spdlog::log(level, "cluster {}: {}", printable(cluster), printable(event.text));
 }
 
-std::string address_of(const conf::HostSettings& host) {
-    return host.host + ':' + std::to_string(host.port);
+std::vector<std::string> addresses_of(const pool::ClusterSettings& settings) {
+    std::vector<std::string> addresses;
+    for (const auto& host : settings.hosts)
+        addresses.push_back(host.host + ':' + std::to_string(host.port));
+    return addresses;
 }
 
 }  // namespace
@@ -51,6 +54,7 @@ pool::ClusterSettings cluster_settings(
         each.weight = static_cast<std::uint32_t>(host.weight);
         each.zone = host.zone;
         each.role = configured(host.role);
+        each.removed = host.removed;
         cluster.hosts.push_back(std::move(each));
     }
     return cluster;
@@ -92,6 +96,7 @@ void Clusters::configure(const Configuration& configuration) {
         if (fresh) {
             cluster = make(name, std::move(wanted));
         } else {
+            cluster->add_addresses(addresses_of(wanted));
             cluster->monitor()->configure(std::move(wanted));
         }
         cluster->monitor()->configure_logins(login.targets, login.credentials);
@@ -123,9 +128,7 @@ std::shared_ptr<Cluster> Clusters::make(const std::string& name, pool::ClusterSe
     const auto remembered = memories_.clusters.find(name);
     if (remembered != memories_.clusters.end()) memory = remembered->second;
     if (!memories_.wrong.empty()) memory.lost = true;
-    std::vector<std::string> addresses;
-    for (const auto& host : settings.hosts)
-        addresses.push_back(address_of({.host = host.host, .port = host.port}));
+    const auto addresses = addresses_of(settings);
     pool::ClusterMonitor::Observer observer;
     observer.happened = [name](const pool::ClusterEvent& event) {
         log_event(name, event);
@@ -139,7 +142,7 @@ std::shared_ptr<Cluster> Clusters::make(const std::string& name, pool::ClusterSe
     auto monitor = std::make_shared<pool::ClusterMonitor>(
         io_, login_, std::move(settings), memory, pool::MonitorOptions{}, std::move(observer)
     );
-    return std::make_shared<Cluster>(name, std::move(addresses), std::move(monitor), workers_);
+    return std::make_shared<Cluster>(name, addresses, std::move(monitor), workers_);
 }
 
 // Before anything is written to a new primary. A few hundred bytes, when a role moves.

@@ -19,7 +19,7 @@ public:
     Clusters(asio::io_context& io, pool::ServerLogin& login, std::size_t workers);
 
     // Begins to watch what is new, and goes on with the rest under other limits and as other users.
-    // A list of hosts that has changed acts after a restart (conf::reloaded keeps the old one).
+    // Hosts keep their places (conf::reloaded).
     void configure(const Configuration& configuration);
 
     void on_roles_changed(RolesChanged tell) { roles_changed_ = std::move(tell); }

@@ -97,6 +97,18 @@ bool is_short(const router::Statement& statement) {
            kind == StatementKind::rollback;
 }
 
+// The types behind a Parse's text: some of them are none of PostgreSQL's own.
+bool has_own_types(std::string_view definition) {
+    constexpr std::uint32_t first_normal_oid = 16384;  // FirstNormalObjectId
+    const auto end = definition.find('\0');
+    if (end == std::string_view::npos) return false;
+    protocol::FieldCursor types(as_bytes(definition.substr(end + 1)));
+    for (auto left = types.u16(); left > 0 && types.ok(); --left) {
+        if (types.u32() >= first_normal_oid) return true;
+    }
+    return false;
+}
+
 // PREPARE and EXECUTE of SQL.
 constexpr PinSet by_sql_names =
     pin_bit(router::PinReason::sql_prepare) | pin_bit(router::PinReason::sql_execute);
@@ -251,6 +263,7 @@ void ClientSession::plan_parse(const protocol::MessageView& message, Plan& plan)
     }
     const bool taken = !parse->name.empty() && is_taken(parse->name, plan);
     plan.parsed.emplace_back(parse->name, parse->text);
+    plan.parses_own_types |= has_own_types(as_text(parse->definition));
     if (limits_->max_prepared_statements == 0 && !parse->name.empty()) {
         plan.pin = router::PinReason::protocol_prepare;
         plan.pins |= pin_bit(plan.pin);
@@ -298,8 +311,27 @@ void ClientSession::plan_bind(const protocol::MessageView& message, Plan& plan) 
     // What a portal of another name or statement does, and how often, is not followed.
     const bool followed = bind->statement.empty() && bind->portal.empty();
     const auto& statement = *plan_text(*text, plan, followed);
+    if (judges_reads() && plan.read.on_replica() && binds_effects(bind->statement, plan)) {
+        plan.read = {router::ReadTarget::primary, router::ReadReason::volatile_type};
+    }
+    plan.lone_bound.reset();
+    if (!statement.is_plain_select && statement.is_single()) {
+        plan.lone_bound = statement.kind();
+        plan.lone_text = *text;
+        plan.lone = &statement;
+    }
     meter_bind(statement, plan.executes);
     meter_portal(bind->portal);
+}
+
+// A parameter is of a type that the database's users have made, and reading a value of such a type
+// may do more (a domain's checks).
+bool ClientSession::binds_effects(std::string_view name, const Plan& plan) {
+    bool own = plan.parses_own_types;
+    if (!own && name.empty()) own = has_unnamed_ && has_own_types(unnamed_parse_);
+    const auto* const known = !name.empty() && statements_ ? statements_->find(name) : nullptr;
+    if (known != nullptr) own |= has_own_types((*known)->definition);
+    return own && (!has_catalog() || catalog_.catalog->reads().some_type_has_causes());
 }
 
 // EXECUTE returns what its prepared statement does: the server must have it.
@@ -412,6 +444,8 @@ void ClientSession::plan_effects(const router::StatementPtr& known, Plan& plan, 
     if (listening_ != nullptr && listening_->channels.follows(statement)) {
         plan.change().followed.push_back(known);
     }
+    plan.chains |= statement.transaction && statement.transaction->chain;
+    plan.sets_modes |= !statement.reads.modes.empty();
     plan.begins_transaction |= statement.contains(StatementKind::begin);
     plan.ends_transaction |=
         statement.contains(StatementKind::rollback) || statement.contains(StatementKind::commit);

@@ -22,15 +22,23 @@ bool sets_snapshot(const router::Statement& statement) {
     return std::any_of(modes.begin(), modes.end(), [](const auto& mode) { return mode.snapshot; });
 }
 
+// What control_transaction() knows.
+bool is_control(StatementKind kind) {
+    return kind == StatementKind::begin || kind == StatementKind::set_transaction ||
+           kind == StatementKind::commit || kind == StatementKind::rollback;
+}
+
 }  // namespace
 
 // False: a server has to answer.
 bool ClientSession::answer_locally(const Group& group, const Plan& plan) {
     auto& out = worker_.to_client();
-    const bool ends_block =
-        plan.lone_query == StatementKind::rollback || plan.lone_query == StatementKind::commit;
+    const bool is_execution = plan.lone_bound && plan.texts == 1 && plan.pins == 0 &&
+                              is_control(*plan.lone_bound) && is_one_execution(group);
+    const auto lone = is_execution ? plan.lone_bound : plan.lone_query;
+    const bool ends_block = lone == StatementKind::rollback || lone == StatementKind::commit;
     const bool lost = lost_transaction_ != nullptr;
-    if (lost && group.terminator != 0 && plan.lone_query != StatementKind::rollback) {
+    if (lost && group.terminator != 0 && lone != StatementKind::rollback) {
         // COMMIT ends it, but never as if it had been done.
         const auto why = std::exchange(lost_transaction_, nullptr);
         if (plan.ends_transaction) local_failed_ = in_transaction_ = false;
@@ -39,8 +47,8 @@ bool ClientSession::answer_locally(const Group& group, const Plan& plan) {
     }
     if (lost) lost_transaction_.reset();
     if (local_failed_ && !ends_block) {
-        // COMMIT or ROLLBACK by the extended protocol is answered by PostgreSQL, in a transaction
-        // that has failed there, too.
+        // COMMIT or ROLLBACK with others around it is answered by PostgreSQL, in a transaction that
+        // has failed there, too.
         if (plan.ends_transaction && group.terminator != 0) return false;
         fail_group(
             group,
@@ -52,6 +60,7 @@ bool ClientSession::answer_locally(const Group& group, const Plan& plan) {
         return true;
     }
     if (group.terminator == 0 || group.missing > 0) return false;
+    if (is_execution) return answer_execution_locally(group, plan);
     if (plan.lone_query) {
         if (!answer_query_locally(group, plan)) return false;
         counters_.queries.add(1);
@@ -70,39 +79,67 @@ bool ClientSession::answer_locally(const Group& group, const Plan& plan) {
     return true;
 }
 
-bool ClientSession::answer_query_locally(const Group& group, const Plan& plan) {
+// [Parse] Bind [Describe] Execute Sync of what begins, ends or shapes a transaction.
+bool ClientSession::answer_execution_locally(const Group& group, const Plan& plan) {
+    const auto tag = control_transaction(*plan.lone_bound, plan.lone_text, *plan.lone);
+    if (!tag) return false;
     auto& out = worker_.to_client();
+    protocol::for_each_message(group.bytes, [&](const protocol::MessageView& message) {
+        switch (message.type) {
+            case frontend::parse:
+                return note_parse(message);
+            case frontend::bind:
+                return protocol::write_empty(backend::bind_complete, out);
+            case frontend::describe:
+                return protocol::write_empty(backend::no_data, out);
+            case frontend::execute:
+                return protocol::write_command_complete(*tag, out);
+            default:
+                return;
+        }
+    });
+    if (phase_ != Phase::serving) return true;
+    counters_.queries.add(1);
+    deliver_before_ready();
+    protocol::write_ready_for_query(local_status(), out);
+    idle_since_ = worker_.loop().now();
+    return true;
+}
+
+// Its tag, if no server has to do it.
+std::optional<std::string_view> ClientSession::control_transaction(
+    StatementKind kind, std::string_view text, const router::Statement& statement
+) {
     const bool in_block = !deferred_begin_.empty() || local_failed_;
-    const auto& statement = *plan.lone;
-    switch (*plan.lone_query) {
+    switch (kind) {
         case StatementKind::begin:
             if (in_block || !limits_->defer_begin || session_mode() ||
                 limits_->pool_mode == conf::PoolMode::statement) {
-                return false;
+                return std::nullopt;
             }
-            deferred_begin_ =
-                protocol::parse_query(protocol::message_at(group.bytes).body).value_or("BEGIN");
+            deferred_begin_ = text;
             in_transaction_ = true;
             if (routing_ != nullptr) routing_->context = routing_->group_context;
             transaction_at_ = worker_.loop().now();
             arm(limits_->transaction_timeout);
             arm(limits_->idle_transaction_timeout);
-            protocol::write_command_complete(begin_tag(deferred_begin_), out);
-            return true;
+            return begin_tag(deferred_begin_);
         case StatementKind::set_transaction: {
-            if (deferred_begin_.empty() || local_failed_ || sets_snapshot(statement)) return false;
-            const auto text = protocol::parse_query(protocol::message_at(group.bytes).body);
-            auto joined = text ? begin_with_modes(deferred_begin_, *text) : std::nullopt;
-            if (!joined) return false;
+            if (deferred_begin_.empty() || local_failed_ || sets_snapshot(statement)) {
+                return std::nullopt;
+            }
+            auto joined = begin_with_modes(deferred_begin_, text);
+            if (!joined) return std::nullopt;
             deferred_begin_ = std::move(*joined);
             if (routing_ != nullptr) routing_->context = routing_->group_context;
-            protocol::write_command_complete("SET", out);
-            return true;
+            return "SET";
         }
         case StatementKind::commit:
         case StatementKind::rollback: {
-            if (!in_block || (statement.transaction && statement.transaction->chain)) return false;
-            const bool commit = *plan.lone_query == StatementKind::commit && !local_failed_;
+            if (!in_block || (statement.transaction && statement.transaction->chain)) {
+                return std::nullopt;
+            }
+            const bool commit = kind == StatementKind::commit && !local_failed_;
             deferred_begin_.clear();
             local_failed_ = false;
             in_transaction_ = false;
@@ -110,9 +147,25 @@ bool ClientSession::answer_query_locally(const Group& group, const Plan& plan) {
             if (listening_ != nullptr) listening_transaction_ended(commit);
             counters_.transactions.add(1);
             (commit ? counters_.commits : counters_.rollbacks).add(1);
-            protocol::write_command_complete(commit ? "COMMIT" : "ROLLBACK", out);
-            return true;
+            return commit ? "COMMIT" : "ROLLBACK";
         }
+        default:
+            return std::nullopt;
+    }
+}
+
+bool ClientSession::answer_query_locally(const Group& group, const Plan& plan) {
+    auto& out = worker_.to_client();
+    const bool in_block = !deferred_begin_.empty() || local_failed_;
+    const auto& statement = *plan.lone;
+    if (is_control(*plan.lone_query)) {
+        const auto text = protocol::parse_query(protocol::message_at(group.bytes).body);
+        const auto tag =
+            text ? control_transaction(*plan.lone_query, *text, statement) : std::nullopt;
+        if (tag) protocol::write_command_complete(*tag, out);
+        return tag.has_value();
+    }
+    switch (*plan.lone_query) {
         case StatementKind::reset: {
             const auto left = in_block ? nullptr : after_reset(statement);
             if (left == nullptr) return false;

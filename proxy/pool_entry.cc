@@ -32,9 +32,20 @@ PoolEntry::PoolEntry(
     std::shared_ptr<Cluster> of,
     unsigned hosts
 )
-    : pools(pools_of(name, workers, observer, hosts)),
-      pool(pools.front()),
-      cluster(std::move(of)) {}
+    : pools(pools_of(name, workers, observer, hosts)), pool(pools.front()), cluster(std::move(of)) {
+    for (std::size_t host = 0; host < pools.size(); ++host)
+        by_host_[host] = &pools[host];
+}
+
+void PoolEntry::add_hosts(
+    std::size_t hosts, const std::vector<pool::EventLoop*>& workers, pool::PoolObserver& observer
+) {
+    auto name = pool.name();
+    while (pools.size() < hosts) {
+        name.host = static_cast<unsigned>(pools.size());
+        by_host_[name.host] = &pools.emplace_back(name, workers, observer);
+    }
+}
 
 std::size_t PoolEntry::total(pool::TimePoint now) const {
     std::size_t total = 0;

@@ -8,6 +8,7 @@
 #include "proxy/catalog_state.h"
 #include "proxy/pin_counts.h"
 
+#include <array>
 #include <atomic>
 #include <deque>
 #include <map>
@@ -105,8 +106,18 @@ struct PoolEntry {
         unsigned hosts = 1
     );
 
-    // By host; one without a cluster.
+    // By host; one without a cluster. The control plane's.
     std::deque<pool::ServerPool> pools;
+
+    // Any thread: of a host of a topology that is known.
+    pool::ServerPool& of_host(std::size_t host) { return *by_host_[host]; }
+
+    // Control thread, before a topology with so many hosts is published.
+    void add_hosts(
+        std::size_t hosts,
+        const std::vector<pool::EventLoop*>& workers,
+        pool::PoolObserver& observer
+    );
     // The first of them. It also counts what clients do, whichever host serves them.
     pool::ServerPool& pool;
     const std::shared_ptr<Cluster> cluster;
@@ -137,6 +148,8 @@ struct PoolEntry {
     }
 
 private:
+    // A place is written once.
+    std::array<pool::ServerPool*, pool::most_hosts> by_host_{};
     mutable std::mutex mutex;
     SessionLimitsRef limits_ = std::make_shared<SessionLimits>();
 };

@@ -127,6 +127,7 @@ PoolSet::PoolSet(
 
 void PoolSet::configure(const Configuration& configuration) {
     configuration_ = configuration;
+    add_hosts();
     clusters_.configure(configuration);
     put_aside_moved();
     for (const auto& [name, entry] : entries_)
@@ -134,6 +135,20 @@ void PoolSet::configure(const Configuration& configuration) {
     // What failed with the old settings may work now.
     attempts_.clear();
     balance();
+}
+
+// Before anybody knows of them.
+void PoolSet::add_hosts() {
+    const auto& databases = configuration_.settings->databases;
+    for (const auto& [name, entry] : entries_) {
+        if (entry->cluster == nullptr) continue;
+        const auto section = databases.find(entry->cluster->name());
+        if (section == databases.end()) continue;
+        if (section->second.hosts.size() <= entry->pools.size()) continue;
+        entry->add_hosts(section->second.hosts.size(), workers_, *this);
+        configure_entry(*entry);
+        if (must_pause(name.database)) apply_pause(*entry);
+    }
 }
 
 // A database that was removed and came back with other hosts: new clients have new pools.
@@ -215,6 +230,9 @@ asio::awaitable<void> PoolSet::maintain() {
         for (const auto& [name, entry] : entries_) {
             for (auto& pool : entry->pools) {
                 if (count % 10 == 0) pool.close_stale(now);
+                if (is_removed(*entry, pool.name().host)) {
+                    pool.close_all_idle(pool::CloseReason::configuration_changed);
+                }
                 // A paused pool keeps nothing, also of what comes back later.
                 if (pool.paused()) pool.close_all_idle(pool::CloseReason::reconnect);
             }
@@ -284,6 +302,12 @@ void PoolSet::balance() {
     }
 }
 
+bool PoolSet::is_removed(const PoolEntry& entry, unsigned host) const {
+    if (entry.cluster == nullptr) return false;
+    const auto topology = entry.cluster->monitor()->topology().get();
+    return topology != nullptr && topology->hosts[host].reason == pool::HostReason::removed;
+}
+
 // A host that is fenced gets no connection, and one that is down gets none that nobody waits for.
 bool PoolSet::may_open(const PoolEntry& entry, unsigned host) const {
     if (entry.cluster == nullptr) return true;
@@ -291,6 +315,7 @@ bool PoolSet::may_open(const PoolEntry& entry, unsigned host) const {
     if (topology == nullptr) return true;
     const auto state = topology->hosts[host].state;
     if (state == pool::HostState::fenced) return false;
+    if (is_removed(entry, host)) return false;
     const bool wanted = entry.pools[host].counts(pool::Clock::now()).waiting > 0;
     return wanted || state != pool::HostState::down;
 }

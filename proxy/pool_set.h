@@ -96,6 +96,7 @@ private:
     };
 
     void configure_entry(PoolEntry& entry) const;
+    void add_hosts();
     void put_aside_moved();
     void close_left_over();
     bool must_pause(const std::string& database) const;
@@ -103,6 +104,7 @@ private:
     void balance();
     void balance_pool(const std::shared_ptr<PoolEntry>& entry, unsigned host, pool::TimePoint now);
     bool make_room(const pool::ServerPool& pool);
+    bool is_removed(const PoolEntry& entry, unsigned host) const;
     bool may_open(const PoolEntry& entry, unsigned host) const;
     std::size_t database_total(const std::string& database) const;
     std::size_t user_total(const std::string& user) const;

@@ -324,8 +324,9 @@ void ClientSession::take_host(const pool::Topology& topology, std::size_t host) 
     r.host = static_cast<unsigned>(host);
     r.on_replica = !topology.is_primary(host);
     r.wrote = false;
+    r.chained = r.leaves_chain = false;
     r.begin.clear();
-    pool_ = &start_.entry->pools[host];
+    pool_ = &start_.entry->of_host(host);
     r.last.host = r.host;
     if (!r.only_primary) r.last.refused = router::ReplicaRefusal::none;
 }
@@ -414,6 +415,64 @@ bool ClientSession::was_routed_wrongly(const Plan& plan, const Group& group) {
     return true;
 }
 
+// A driver that has had a statement described runs it behind Flush: nothing has run yet, so that it
+// may still run where reads do. True: the group waits.
+bool ClientSession::leaves_flushed(const Plan& plan, const Group& group) {
+    auto& r = *routing_;
+    if (server_ == nullptr || server_->status != TransactionStatus::idle) return false;
+    if (std::exchange(r.leaves_flushed, false)) {
+        r.flushed = false;
+        if (r.load != nullptr) {
+            const auto time = worker_.loop().now() - r.load_since;
+            std::exchange(r.load, nullptr)
+                ->ended(std::chrono::duration_cast<std::chrono::microseconds>(time));
+        }
+        give_server_back();
+        worker_.loop().resume_soon(client_.key());
+        return true;
+    }
+    const bool untouched = group_open_ && server_->expected.in_sync() && !keeps_server() &&
+                           deferred_begin_.empty() && touched_.empty() && touched_before_.empty() &&
+                           !server_listens() && !lease_fresh_;
+    if (!untouched || !may_go_to_replica(plan, group)) return false;
+    r.leaves_flushed = true;
+    prelude_pending_ = true;
+    group_open_ = false;
+    send_own_sync();
+    write_to_server();
+    return true;
+}
+
+// What COMMIT AND CHAIN has begun on a replica is to write after all, and has run nothing yet: it
+// is ended there, and begins again as a deferred BEGIN of the same modes. True: the group waits.
+bool ClientSession::leaves_chain(const Plan& plan) {
+    auto& r = *routing_;
+    if (!r.chained || server_ == nullptr) return false;
+    if (std::exchange(r.leaves_chain, false)) {
+        r.chained = false;
+        if (server_->status != TransactionStatus::idle) return false;
+        deferred_begin_ = std::exchange(r.begin, {});
+        give_server_back();
+        r.context.block = router::ReadContext::Block::none;
+        router::advance(r.context, *knowledge_of(deferred_begin_));
+        worker_.loop().resume_soon(client_.key());
+        return true;
+    }
+    const auto lone = plan.lone_query ? plan.lone_query : plan.lone_bound;
+    const bool leaves = lone == router::StatementKind::set_transaction && plan.texts == 1 &&
+                        plan.read.reason == ReadReason::read_write_transaction;
+    const bool untouched = server_->status == TransactionStatus::in_transaction &&
+                           server_->expected.in_sync() && !group_open_ && !keeps_server() &&
+                           touched_.empty() && touched_before_.empty() && listening_ == nullptr;
+    if (!leaves || !untouched || r.begin.empty() || r.route == conf::RouteTo::replica) return false;
+    r.leaves_chain = true;
+    prelude_pending_ = true;
+    worker_.to_server().begin(frontend::query).c_string("ROLLBACK").end();
+    server_->expected.sent({protocol::Request::query, protocol::Reply::swallow, 0});
+    write_to_server();
+    return true;
+}
+
 bool ClientSession::must_not_run_on_replica(const Plan& plan) const {
     const auto& r = *routing_;
     if (server_ == nullptr || !r.on_replica || r.route == conf::RouteTo::replica) return false;
@@ -441,12 +500,16 @@ void ClientSession::begin_on_host(const Group& group, const Plan& plan) {
     }
     if (!r.on_replica) {
         const bool runs_nothing = plan.texts == 0 && !plan.large;
+        r.flushed = runs_nothing && group.terminator == frontend::flush && (first || r.flushed);
         const bool by_wish = plan.read.reason == ReadReason::hint && plan.read.retry_safe;
         const bool only_reads = plan.read_judged && (plan.read.on_replica() || by_wish);
         r.wrote |= !runs_nothing && !only_reads;
         return;
     }
     r.context = r.group_context;
+    r.chained = plan.chains && plan.texts == 1;
+    // What its BEGIN said is not all any more.
+    if (!first && plan.sets_modes) r.begin.clear();
     if (!first || r.route == conf::RouteTo::replica) return;
     r.group.assign(as_text(group.bytes));
     r.statement = plan.read_statement;
@@ -476,7 +539,7 @@ void ClientSession::request_ended_on_host(bool in_transaction) {
     }
     r.context.block = router::ReadContext::Block::none;
     r.context.serializable = false;
-    r.only_primary = false;
+    r.only_primary = r.flushed = false;
 }
 
 // The server is gone unexpectedly, or has refused a write: the monitor looks at once.
@@ -517,6 +580,8 @@ void ClientSession::topology_changed(const Cluster* cluster) {
     }
     if (r.parked) return on_wake(client_.key());
     if (server_ == nullptr || r.on_replica || is_primary) return;
+    // By the operator's word, not by another's promotion: what runs there ends well.
+    if (host.reason == pool::HostReason::removed) return;
     // A primary that cannot be seen at this time may be one still.
     const bool replaced = !topology->primaries.empty() || host.state == pool::HostState::fenced;
     if (replaced) lose_primary();

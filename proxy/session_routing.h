@@ -40,6 +40,11 @@ struct Routing {
     bool wrote = false;       // on the primary, and it may have
     bool only_primary = false;
     bool blocks_on_primary = false;  // READ ONLY ones, too: one has met what a replica must not do
+    bool chained = false;            // AND CHAIN has begun it on a replica, and nothing ran since
+    bool leaves_chain = false;       // ... and it is rolled back there, to go on elsewhere
+    // On the primary, what is open was only parsed and described, and ended with Flush ...
+    bool flushed = false;
+    bool leaves_flushed = false;  // ... and is ended there, to go on elsewhere
     LastRoute last;
     pool::HostLoad* load = nullptr;  // while a request of it runs there
     pool::TimePoint load_since{};

@@ -107,6 +107,9 @@ PoolStatus pool_status(Server& server, const PoolEntry& entry, pool::TimePoint n
         auto host = entry.cluster ? entry.cluster->addresses()[i]
                                   : single_host(server.settings(), status.database);
         const auto& pool = entry.pools[i];
+        const auto topology = entry.cluster ? entry.cluster->monitor()->topology().get() : nullptr;
+        const bool removed = topology && topology->hosts[i].reason == pool::HostReason::removed;
+        if (removed && pool.counts(now).total() == 0) continue;
         status.hosts.push_back(pool_host(pool, server.settings(), std::move(host), now));
         status.waiting += status.hosts.back().waiting;
         status.longest_wait = std::max(status.longest_wait, status.hosts.back().longest_wait);
@@ -185,7 +188,8 @@ void add_clusters(StatusSnapshot& snapshot, Server& server) {
                 host.servers += counts.total();
                 host.waiting += counts.waiting;
             }
-            snapshot.hosts.push_back(std::move(host));
+            const bool removed = host.view.reason == pool::HostReason::removed;
+            if (!removed || host.servers > 0) snapshot.hosts.push_back(std::move(host));
         }
     }
 }

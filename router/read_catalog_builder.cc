@@ -265,8 +265,10 @@ void ReadCatalogBuilder::take_names() {
     }
     for (const RelationRow& row : relations_)
         catalog_.schemas_[row.schema].special[row.name] |= nodes_[row.node].causes;
-    for (const auto& [name, id] : types_)
+    for (const auto& [name, id] : types_) {
         catalog_.types_[name] |= nodes_[id].causes;
+        catalog_.some_type_has_causes_ |= nodes_[id].causes.any();
+    }
     for (const auto& [name, id] : operators_)
         catalog_.operators_[name] |= nodes_[id].causes;
     catalog_.implicit_ = nodes_[implicit_].causes;

@@ -39,6 +39,12 @@ constexpr Row rows[] = {
     {"3F000", "", perhaps_not_replayed},
     {"42704", "", perhaps_not_replayed},
     {"26000", "", perhaps_not_replayed},
+    // Cache lookup failed for a type: a parameter's, by its OID.
+    {"XX000", "TupleDescInitEntry", perhaps_not_replayed},
+    {"XX000", "getBaseTypeAndTypmod", perhaps_not_replayed},
+    {"XX000", "getTypeInputInfo", perhaps_not_replayed},
+    {"XX000", "getTypeBinaryInputInfo", perhaps_not_replayed},
+    {"XX000", "lookup_type_cache", perhaps_not_replayed},
 };
 
 }  // namespace

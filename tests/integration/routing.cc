@@ -1,8 +1,7 @@
 // A database with a primary and replicas: what runs where, reading one's own writes, and going on
 // when the roles change. Real PostgreSQL with real streaming replicas.
-#include "tests/integration/fixture.h"
+#include "tests/integration/routed.h"
 #include "tests/support/janitor.h"
-#include "tests/support/replica.h"
 
 #include <algorithm>
 #include <atomic>
@@ -18,74 +17,6 @@ using namespace weir::test;
 using namespace std::chrono_literals;
 
 namespace {
-
-// Of this many workers; several themes run side by side.
-int port_of(int number) {
-    const char* workers = std::getenv("WEIR_WORKERS");
-    const int count = workers == nullptr || *workers == '\0' ? 1 : std::atoi(workers);
-    return 27600 + 20 * count + number;
-}
-
-// A primary, two replicas and the proxy in front of them.
-struct Routed {
-    explicit Routed(const Section& more = {}, const std::vector<std::string>& of_replicas = {})
-        : cluster(options_for_replicas()),
-          database(cluster),
-          one(cluster, port_of(0), "one", of_replicas),
-          two(cluster, port_of(1), "two", of_replicas),
-          proxy(config(more)) {
-        // Else the WAL writer may take 200 ms before a replica gets anything.
-        cluster.admin().exec("alter system set synchronous_commit = on");
-        cluster.admin().exec("select pg_reload_conf()");
-        wait_until(
-            "all hosts are known", [&] { return knows_all(); }, 30s
-        );
-    }
-
-    ProxyConfig config(const Section& more) const {
-        ProxyConfig config = ProxyConfig::for_database(database, 5);
-        auto& section = config.databases[database.name()];
-        section.erase("host");
-        section.erase("port");
-        section["hosts"] =
-            address(cluster.port()) + ", " + address(one.port()) + ", " + address(two.port());
-        section["monitor_user"] = role_trust;
-        for (const auto& [key, value] : more)
-            section[key] = value;
-        return config;
-    }
-
-    static std::string address(int port) { return "127.0.0.1:" + std::to_string(port); }
-
-    Pg connect(const std::string& more = "") const { return proxy.connect(more); }
-
-    // Where a read of this connection runs.
-    static std::string port(Pg& pg) {
-        pg.exec("select 1");
-        const auto route = pg.value("show pgweir.last_route");
-        const auto at = route.find(':') + 1;
-        return route.substr(at, route.find(' ') - at);
-    }
-
-    bool knows_all() const {
-        Pg pg = connect();
-        std::set<std::string> ports;
-        for (int i = 0; i < 30; ++i)
-            ports.insert(port(pg));
-        ports.erase(std::to_string(cluster.port()));
-        return ports.size() == 2;
-    }
-
-    static bool ran_on_replica(Pg& pg) {
-        return pg.value("show pgweir.last_route").find("role=replica") != std::string::npos;
-    }
-
-    Cluster cluster;
-    Database database;
-    Replica one;
-    Replica two;
-    Proxy proxy;
-};
 
 std::string file_text(const std::string& name) {
     std::ifstream file{std::string(WEIR_ROUTING_CORPUS) + "/" + name};
@@ -162,10 +93,6 @@ void run_row(const Routed& world, const CorpusRow& row, bool extended) {
     }
 }
 
-std::string route(Pg& pg) {
-    return pg.value("show pgweir.last_route");
-}
-
 bool refuses(const Replica& replica, const std::string& database) {
     Pg direct{
         "host=127.0.0.1 port=" + std::to_string(replica.port()) + " user=" + role_trust +
@@ -178,10 +105,6 @@ bool has_rows(const Replica& replica, const std::string& database) {
         "host=127.0.0.1 port=" + std::to_string(replica.port()) + " user=" + role_trust +
         " dbname=" + database};
     return direct.try_exec("select n from counters").rows() == 8;
-}
-
-bool contains(const std::string& text, const std::string& part) {
-    return text.find(part) != std::string::npos;
 }
 
 }  // namespace
@@ -331,6 +254,48 @@ TEST_CASE("routing: transactions stay where they began" * ours_only()) {
     CHECK(Routed::port(pg) == std::to_string(world.cluster.port()));
     pg.exec("commit");
     CHECK(pg.value("select pg_advisory_unlock(1)") == "t");
+    // What a chain begins on a replica may write after all, as long as nothing has run in it.
+    Pg chain = world.connect();
+    chain.exec("begin read only");
+    chain.exec("select a from t");
+    CHECK(Routed::ran_on_replica(chain));
+    chain.exec("commit and chain");
+    CHECK(chain.transaction_status() == 'T');
+    chain.exec("set transaction read write");
+    chain.exec("insert into t values (3)");
+    chain.exec("commit");
+    CHECK(chain.value("/* pgweir: primary */ select count(*) from t where a = 3") == "1");
+    // BEGIN by the extended protocol is deferred, too.
+    chain.exec("begin read only", Parameters{});
+    CHECK(chain.transaction_status() == 'T');
+    wait_until("it reads on a replica", [&] {
+        chain.exec("select a from t", Parameters{});
+        const bool there = Routed::ran_on_replica(chain);
+        chain.exec(there ? "commit" : "rollback", Parameters{});
+        if (!there) chain.exec("begin read only", Parameters{});
+        return there;
+    });
+    CHECK(chain.transaction_status() == 'I');
+    // What a driver runs behind Flush, when it has had it described.
+    for (int i = 0; i < 3; ++i) {
+        const auto name = "flushed" + std::to_string(i);
+        PGconn* const raw = chain.raw();
+        REQUIRE(PQenterPipelineMode(raw) == 1);
+        PQsendPrepare(raw, name.c_str(), "select a from t where a = 1", 0, nullptr);
+        PQsendDescribePrepared(raw, name.c_str());
+        PQsendFlushRequest(raw);
+        PQflush(raw);
+        for (int answers = 0; answers < 4; ++answers)
+            PQclear(PQgetResult(raw));
+        PQsendQueryPrepared(raw, name.c_str(), 0, nullptr, nullptr, nullptr, 0);
+        PQpipelineSync(raw);
+        const Result rows{PQgetResult(raw)};
+        CHECK(rows.rows() == 1);
+        PQclear(PQgetResult(raw));
+        PQclear(PQgetResult(raw));
+        REQUIRE(PQexitPipelineMode(raw) == 1);
+        CHECK(Routed::ran_on_replica(chain));
+    }
     // Serializable is no standby's.
     Pg other = world.connect();
     other.exec("begin isolation level serializable read only");

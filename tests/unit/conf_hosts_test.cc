@@ -268,7 +268,7 @@ TEST_CASE("hosts: written as TOML they are the same, short where that says all")
     CHECK(host_list_toml({{.host = "a", .weight = 7}}) == "[{ host = \"a\", weight = 7 }]");
 }
 
-TEST_CASE("hosts: a list that has changed waits for a restart, how they are used does not") {
+TEST_CASE("hosts: how they are used acts at once, and one instead of several after a restart") {
     Settings running;
     running.databases["app"].hosts = {{.host = "a"}, {.host = "b"}};
     Settings loaded = running;
@@ -279,13 +279,7 @@ TEST_CASE("hosts: a list that has changed waits for a restart, how they are used
     CHECK(compare(running, loaded).needs_restart.empty());
     CHECK(reloaded(running, loaded) == loaded);
 
-    loaded.databases["app"].hosts.pop_back();
     const std::vector<std::string> hosts{"databases.app.hosts"};
-    CHECK(compare(running, loaded).needs_restart == hosts);
-    const auto kept = reloaded(running, loaded).databases.at("app");
-    CHECK(kept.hosts == running.databases.at("app").hosts);
-    CHECK(kept.max_lag_bytes == 8);
-
     auto& app = loaded.databases["app"];
     app.hosts.clear();
     app.host = "alone";
@@ -293,6 +287,7 @@ TEST_CASE("hosts: a list that has changed waits for a restart, how they are used
     CHECK(compare(running, loaded).needs_restart == hosts);
     CHECK(reloaded(running, loaded).databases.at("app").host.empty());
     CHECK(reloaded(running, loaded).databases.at("app").hosts.size() == 2);
+    CHECK(reloaded(running, loaded).databases.at("app").max_lag_bytes == 8);
 }
 
 TEST_CASE("hosts: each has a pool of its own in the estimate of descriptors") {

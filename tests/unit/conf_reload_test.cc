@@ -66,6 +66,49 @@ TEST_CASE("compare: databases") {
     }
 }
 
+TEST_CASE("reloaded: hosts keep their places, those that are gone as removed, new ones behind them"
+) {
+    Settings running;
+    running.databases["a"].hosts = {{.host = "x"}, {.host = "y"}};
+    Settings loaded;
+    loaded.databases["a"].hosts = {{.host = "z", .weight = 5}, {.host = "y", .zone = "here"}};
+    auto diff = compare(running, loaded);
+    CHECK(diff.databases_changed == Names{"a"});
+    CHECK(diff.needs_restart.empty());
+    const auto next = reloaded(running, loaded);
+    const std::vector<HostSettings> merged = {
+        {.host = "x", .removed = true},
+        {.host = "y", .zone = "here"},
+        {.host = "z", .weight = 5},
+    };
+    CHECK(next.databases.at("a").hosts == merged);
+    CHECK(effective_route(next.databases.at("a")) == RouteTo::automatic);
+    // The same file again changes nothing, and the first one brings the first host back.
+    CHECK(compare(next, loaded).empty());
+    const auto back = reloaded(next, running).databases.at("a").hosts;
+    CHECK_FALSE(back[0].removed);
+    CHECK(back[2].removed);
+
+    SUBCASE("several instead of one, and one instead of several, need a restart") {
+        Settings single;
+        single.databases["a"].host = "x";
+        for (const auto& [before, after] :
+             {std::pair(running, single), std::pair(single, running)}) {
+            CHECK(compare(before, after).needs_restart == Names{"databases.a.hosts"});
+            CHECK(
+                reloaded(before, after).databases.at("a").hosts == before.databases.at("a").hosts
+            );
+        }
+    }
+    SUBCASE("there are places for so many") {
+        loaded.databases["a"].hosts.clear();
+        for (std::size_t i = 1; i < most_hosts; ++i)
+            loaded.databases["a"].hosts.push_back({.host = "h" + std::to_string(i)});
+        CHECK(compare(running, loaded).needs_restart == Names{"databases.a.hosts"});
+        CHECK(reloaded(running, loaded).databases.at("a").hosts.size() == 2);
+    }
+}
+
 TEST_CASE("compare: users and TLS") {
     Settings running;
     running.users["gone"];

@@ -468,6 +468,47 @@ TEST_CASE("ClusterPolicy: replay that stands still while checks fail counts on t
     CHECK(bench.host(2).state == HostState::healthy);
 }
 
+TEST_CASE("ClusterPolicy: hosts that RELOAD removes take nothing new, and new ones come behind") {
+    Bench bench;
+    bench.well();
+    auto settings = bench.policy.settings();
+    settings.hosts[1].removed = true;
+    settings.hosts.push_back({.host = "d", .port = 1, .zone = {}});
+    bench.policy.configure(settings);
+    bench.evaluate();
+    CHECK(bench.states() == "healthy draining healthy down");
+    CHECK(bench.host(1).reason == HostReason::removed);
+    bench.replica(3, 1, 1000);
+    bench.evaluate();
+    CHECK(bench.host(3).state == HostState::healthy);
+    SUBCASE("it comes back as one that nobody has seen") {
+        settings.hosts[1].removed = false;
+        bench.policy.configure(settings);
+        bench.evaluate();
+        CHECK(bench.states() == "healthy down healthy healthy");
+        bench.replica(1, 1, 1000);
+        bench.evaluate();
+        CHECK(bench.host(1).state == HostState::healthy);
+    }
+    SUBCASE("a primary that is removed is none, and another may follow it on its timeline") {
+        settings.hosts[0].removed = true;
+        bench.policy.configure(settings);
+        bench.evaluate();
+        CHECK(bench.primary_index() == -1);
+        CHECK(bench.host(0).state == HostState::draining);
+        CHECK(bench.happened(Kind::no_primary));
+        bench.primary(2, 1, 2000);
+        bench.evaluate();
+        CHECK(bench.primary_index() == 2);
+        // What is open there ends well, unless somebody was promoted.
+        CHECK(bench.host(0).state == HostState::draining);
+        bench.primary(3, 2, 3000);
+        bench.evaluate();
+        CHECK(bench.primary_index() == 3);
+        CHECK(bench.host(0).reason == HostReason::old_timeline);
+    }
+}
+
 TEST_CASE("ClusterPolicy: DRAIN, FENCE and SET WEIGHT") {
     Bench bench;
     bench.well();

@@ -192,12 +192,13 @@ TEST_CASE("Monitor, PostgreSQL 15: roles, positions and lag, as an ordinary user
     }
 }
 
-TEST_CASE("Monitor, PostgreSQL 15: a superuser sees more") {
+TEST_CASE("Monitor, PostgreSQL 15: pg_monitor sees more, and needs no other right") {
+    primary().admin().exec("create role watcher login in role pg_monitor");
     primary().admin().exec("alter system set synchronous_standby_names = 'one'");
     primary().admin().exec("select pg_reload_conf()");
     Replica one(primary(), first_port, "one");
     Replica two(primary(), first_port + 1, "two");
-    Watched watched({primary().port(), first_port, first_port + 1}, "postgres");
+    Watched watched({primary().port(), first_port, first_port + 1}, "watcher");
     REQUIRE(watched.all_healthy());
     watched.run_until([&] { return watched.host(1).sync_state == pool::SyncState::sync; }, 5s);
     CHECK(watched.host(0).downstreams == 2);

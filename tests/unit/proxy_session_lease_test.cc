@@ -92,6 +92,55 @@ TEST_CASE("Lease: a setting that fails ahead of a deferred BEGIN fails the trans
     script.play();
 }
 
+TEST_CASE("Lease: BEGIN by the extended protocol is deferred, too") {
+    SessionScript script;
+    const auto run = fe::bind("", "") + fe::describe('P', "") + fe::execute() + fe::sync();
+    const auto done = [](std::string_view tag, char status) {
+        return be::bind_complete() + be::no_data() + be::complete(tag) + be::ready(status);
+    };
+    script.client_sends(fe::parse("", "begin read only"), run)
+        .server_receives("")
+        .client_receives(be::parse_complete(), done("BEGIN", 'T'));
+    SUBCASE("and goes with the first statement") {
+        script.client_sends(select("1"))
+            .server_receives(fe::injected("begin read only"), select("1"))
+            .server_replies(be::injected_done("BEGIN"), selected(), be::ready('T'))
+            .client_receives(selected(), be::ready('T'));
+        // On a server PostgreSQL ends it.
+        script.client_sends(fe::parse("", "commit"), run)
+            .server_receives(fe::parse("", "commit"), run)
+            .server_replies(be::parse_complete(), done("COMMIT", 'I'))
+            .client_receives(be::parse_complete(), done("COMMIT", 'I'));
+    }
+    SUBCASE("SET TRANSACTION joins it, and it ends without a server") {
+        script.client_sends(fe::parse("s", "set transaction isolation level serializable"))
+            .client_sends(fe::bind("", "s"), fe::execute(), fe::sync())
+            .client_receives(
+                be::parse_complete(), be::bind_complete(), be::complete("SET"), be::ready('T')
+            );
+        SUBCASE("at once") {
+            script.client_sends(fe::parse("", "commit"), run)
+                .client_receives(be::parse_complete(), done("COMMIT", 'I'))
+                .server_receives("")
+                .pool_has(0, 1, 0);
+        }
+        SUBCASE("or with all of it") {
+            script.client_sends(select("1"))
+                .server_receives(
+                    fe::injected("begin read only\nisolation level serializable"), select("1")
+                );
+        }
+    }
+    SUBCASE("behind other messages it is not alone") {
+        script.client_sends(fe::query("rollback"))
+            .client_receives(be::complete("ROLLBACK"), be::ready());
+        const auto both = fe::parse("", "begin") + fe::bind("", "") + fe::execute() +
+                          fe::parse("", "select 1") + run;
+        script.client_sends(both).server_receives(both);
+    }
+    script.play();
+}
+
 TEST_CASE("Lease: a server that is lost while it gets settings is replaced unseen") {
     auto script = the_first_has_a_name();
     script.client_sends(large).server_receives(fe::injected(set_empty), fe::sync());

@@ -191,7 +191,7 @@ public:
     std::string write(int groups) {
         std::string out;
         for (int i = 0; i < groups; ++i)
-            out += one_in(3) ? simple() : extended();
+            out += one_in(3) ? simple() : one_in(6) ? control() : extended();
         return out + fe::query("rollback");
     }
 
@@ -223,6 +223,16 @@ private:
                    fe::query("set application_name to '" + pick({"", "a", "b", "c"}) + "'");
         }
         return fe::query(text);
+    }
+
+    // A block begun and ended by the extended protocol.
+    std::string control() {
+        const auto text = pick({"begin", "begin", "commit", "rollback"});
+        const auto name = pick({"", "", "b"});
+        in_block_ = text == "begin";
+        return (name.empty() ? std::string() : fe::close('S', name) + fe::sync()) +
+               fe::parse(name, text) + fe::bind("", name) +
+               (one_in(2) ? fe::describe('P', "") : std::string()) + fe::execute() + fe::sync();
     }
 
     std::string extended() {
