@@ -269,6 +269,21 @@ Keys statements() {
             "Lines of slow_logfile: JSON objects, or text as PostgreSQL logs it, which pgbadger "
             "reads."
         ),
+        key<&S::trace_endpoint>(
+            "trace_endpoint",
+            "Where spans of traced statements are sent by OTLP/HTTP, such as "
+            "\"http://127.0.0.1:4318/v1/traces\"; empty means none."
+        ),
+        ranged(
+            0,
+            100,
+            key<&S::trace_sample_percent>(
+                "trace_sample_percent",
+                "How many of a hundred statements that bring no traceparent are traced; those that "
+                "bring one are if it says so."
+            )
+        ),
+        key<&S::trace_service_name>("trace_service_name", "service.name of the spans."),
     };
 }
 

@@ -228,6 +228,10 @@ struct Settings {
     bool log_parameters = false;   // values may be logged and shown
     std::string slow_logfile;      // empty = none
     SlowLogFormat slow_log_format = SlowLogFormat::json;
+    // Spans of traced statements go there by OTLP/HTTP; see conf/http_address.h; empty = none.
+    std::string trace_endpoint;
+    int trace_sample_percent = 0;  // of the statements without a traceparent, how many are traced
+    std::string trace_service_name = "pgweir";
 
     // Server connections
     std::string server_reset_query = "DISCARD ALL";              // empty = none

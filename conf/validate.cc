@@ -179,6 +179,10 @@ private:
         if (!password && !s.http_user.empty()) {
             error("pgweir.http_password", "is needed with http_user");
         }
+        if (!s.trace_endpoint.empty()) {
+            const auto url = read_http_url(s.trace_endpoint);
+            if (!url.ok()) error("pgweir.trace_endpoint", url.wrong);
+        }
         for (const std::string& text : s.http_listen) {
             const auto address = read_http_address(text);
             if (!address.ok()) {

@@ -617,7 +617,14 @@ private:
     [[gnu::hot]] void meter_repeats(QueryEntry& entry, std::uint64_t time, pool::TimePoint now);
     [[gnu::cold]] void meter_trace(QueryEntry& entry);
     [[gnu::cold]] std::string meter_values() const;
-    [[gnu::cold]] void meter_slow(const QueryExecution& done, std::string_view sqlstate);
+    [[gnu::cold]] void meter_noticed(
+        const QueryEntry* entry, const QueryExecution& done, std::string_view sqlstate
+    );
+    [[gnu::cold]] void meter_unsent(const QueryEntry& entry, std::string_view sqlstate);
+    [[gnu::cold]] bool meter_is_traced();
+    [[gnu::cold]] SlowStatement meter_describe(
+        const QueryEntry* entry, const QueryExecution& done, std::string_view sqlstate
+    ) const;
     [[gnu::cold]] void view_statement(SessionView& view) const;
 
     // --- session_columns.cc ---

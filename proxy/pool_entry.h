@@ -52,9 +52,25 @@ struct SessionLimits {
     pool::Duration log_min_duration{};  // zero = off
     std::uint32_t log_sample_percent = 100;
     bool log_parameters = false;
+    // Spans of statements are sent: of those whose traceparent says so, and of some others.
+    bool traces = false;
+    std::uint32_t trace_sample_percent = 0;
 
     // Sessions look at what their statements cost.
-    bool meters() const { return query_stats || log_min_duration > pool::Duration::zero(); }
+    bool meters() const {
+        return query_stats || traces || log_min_duration > pool::Duration::zero();
+    }
+
+    // The nanoseconds from which on a statement may be a slow or a traced one.
+    std::uint64_t noticed_from = ~std::uint64_t{0};
+
+    // After log_min_duration or `traces` has changed.
+    void set_noticed_from() {
+        const bool logs = log_min_duration > pool::Duration::zero();
+        noticed_from = traces ? 0
+                       : logs ? static_cast<std::uint64_t>(log_min_duration.count())
+                              : ~std::uint64_t{0};
+    }
 };
 
 using SessionLimitsRef = std::shared_ptr<const SessionLimits>;

@@ -81,6 +81,9 @@ SessionLimits session_limits(
     limits.log_min_duration = conf::effective_log_min_duration(settings, database, user);
     limits.log_sample_percent = static_cast<std::uint32_t>(settings.log_sample_percent);
     limits.log_parameters = settings.log_parameters;
+    limits.traces = !settings.trace_endpoint.empty();
+    limits.trace_sample_percent = static_cast<std::uint32_t>(settings.trace_sample_percent);
+    limits.set_noticed_from();
     const auto* found = conf::find_database(settings, database);
     if (found == nullptr || found->hosts.empty()) return limits;
     limits.route = conf::effective_route(settings, *found, user);

@@ -263,10 +263,7 @@ void ClientSession::meter_completed(std::string_view tag, std::size_t last_messa
         meter_repeats(*entry, done.total_time, now);
         if (m.rare != nullptr) meter_trace(*entry);
     }
-    const auto least = limits_->log_min_duration;
-    if (least > pool::Duration::zero() && done.total_time >= nanoseconds(least)) {
-        meter_slow(done, {});
-    }
+    if (done.total_time >= limits_->noticed_from) meter_noticed(entry, done, {});
     meter_next();
 }
 
@@ -302,15 +299,15 @@ void ClientSession::meter_failed(std::string_view sqlstate, bool from_server) {
             entry->counters[Counter::bytes_out].add(done.bytes_out);
             if (m.rare != nullptr) meter_trace(*entry);
         }
-        const auto least = limits_->log_min_duration;
-        if (least > pool::Duration::zero() && done.total_time >= nanoseconds(least)) {
-            meter_slow(done, sqlstate);
-        }
+        if (done.total_time >= limits_->noticed_from) meter_noticed(entry, done, sqlstate);
     } else {
         // Not yet sent, if it is one at all: a Parse, or Sync, may fail, too.
         auto& uses = worker_.planned_uses();
         entry = uses.empty() ? nullptr : uses.front().entry;
         uses.clear();
+        if (limits_->traces && entry != nullptr && m.arrived != pool::TimePoint{}) {
+            meter_unsent(*entry, sqlstate);
+        }
         m.arrived = {};
         m.waited = {};
     }
@@ -449,9 +446,49 @@ std::string ClientSession::meter_values() const {
     return values;
 }
 
-void ClientSession::meter_slow(const QueryExecution& done, std::string_view sqlstate) {
+// A statement that waited, and failed before it was sent anywhere.
+void ClientSession::meter_unsent(const QueryEntry& entry, std::string_view sqlstate) {
     auto& m = meter_;
-    const auto* const entry = m.running[m.head].entry;
+    if (m.application_for != parameters_) meter_application();
+    if (!meter_is_traced()) return;
+    QueryExecution done;
+    done.total_time = done.wait_time = nanoseconds(worker_.loop().now() - m.arrived);
+    auto statement = meter_describe(&entry, done, sqlstate);
+    statement.sent = statement.duration;
+    worker_.observer().statement_traced(std::move(statement));
+}
+
+// By its traceparent, else by chance.
+bool ClientSession::meter_is_traced() {
+    const auto trace = meter_.traceparent();
+    if (!trace.empty()) return (hex(trace.substr(53, 2)) & 1) != 0;
+    const auto percent = limits_->trace_sample_percent;
+    return percent > 0 && worker_.draw(100) < percent;
+}
+
+// As long as noticed_from or longer.
+void ClientSession::meter_noticed(
+    const QueryEntry* entry, const QueryExecution& done, std::string_view sqlstate
+) {
+    const auto least = limits_->log_min_duration;
+    const bool slow = least > pool::Duration::zero() && done.total_time >= nanoseconds(least);
+    const bool traced = limits_->traces && meter_is_traced();
+    if (!slow && !traced) return;
+    auto statement = meter_describe(entry, done, sqlstate);
+    statement.sent = microseconds(nanoseconds(meter_.sent - meter_.started));
+    if (traced) worker_.observer().statement_traced(statement);
+    if (!slow) return;
+    statement.parameters = meter_values();
+    // Every session draws for itself.
+    const auto percent = limits_->log_sample_percent;
+    const bool logged = percent >= 100 || worker_.draw(100) < percent;
+    worker_.observer().statement_was_slow(std::move(statement), logged);
+}
+
+SlowStatement ClientSession::meter_describe(
+    const QueryEntry* entry, const QueryExecution& done, std::string_view sqlstate
+) const {
+    const auto& m = meter_;
     SlowStatement slow;
     slow.ended = std::chrono::system_clock::now();
     slow.duration = microseconds(done.total_time);
@@ -481,11 +518,7 @@ void ClientSession::meter_slow(const QueryExecution& done, std::string_view sqls
     slow.retries = m.retries;
     slow.traceparent = m.traceparent();
     slow.sqlstate = sqlstate;
-    slow.parameters = meter_values();
-    // Every session draws for itself.
-    const auto percent = limits_->log_sample_percent;
-    const bool logged = percent >= 100 || worker_.draw(100) < percent;
-    worker_.observer().statement_was_slow(std::move(slow), logged);
+    return slow;
 }
 
 // --- looking in ---

@@ -17,13 +17,15 @@
 
 namespace weir::proxy {
 
-// One statement that took as long as log_min_duration or longer. Times in microseconds.
+// One statement that took as long as log_min_duration or longer, or is traced. Times in
+// microseconds.
 struct SlowStatement {
     std::chrono::system_clock::time_point ended{};
     std::uint64_t duration = 0;
     std::uint64_t wait = 0;
     std::uint64_t server = 0;
     std::uint64_t client = 0;
+    std::uint64_t sent = 0;  // from its beginning to the sending; `duration` if it never was
     router::FingerprintRef fingerprint;
     std::uint64_t rows = 0;
     std::uint64_t bytes_in = 0;
