@@ -152,7 +152,11 @@ asio::awaitable<Result<LoggedInServer>> ServerLogin::log_in_at(
     if (!connected) co_return connected.error();
     if (with_tls) {
         auto encrypted = co_await start_tls(stream, *target.tls, target.host);
-        if (!encrypted) co_return encrypted.error();
+        if (!encrypted) {
+            if (stream.transport().is_tls()) counts_.handshake_failed();
+            co_return encrypted.error();
+        }
+        counts_.encrypted(tls_text(stream.transport()));
         if (!*encrypted && needs_tls(target.tls->mode())) {
             co_return connect_error("server refused TLS");
         }
@@ -172,6 +176,19 @@ asio::awaitable<Result<LoggedInServer>> ServerLogin::log_in_at(
 
 asio::awaitable<Result<LoggedInServer>> ServerLogin::log_in(
     ServerTarget target, ServerCredentials credentials, Clock::time_point deadline
+) {
+    const auto begun = Clock::now();
+    auto server = co_await log_in_anywhere(target, credentials, deadline);
+    if (server) {
+        counts_.succeeded(Clock::now() - begun);
+    } else {
+        counts_.failed(server.error().code.text());
+    }
+    co_return server;
+}
+
+asio::awaitable<Result<LoggedInServer>> ServerLogin::log_in_anywhere(
+    const ServerTarget& target, const ServerCredentials& credentials, Clock::time_point deadline
 ) {
     const std::string host = target.address.empty() ? target.host : target.address;
     const auto max_age =

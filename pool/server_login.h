@@ -6,6 +6,7 @@
 #include "pool/host_resolver.h"
 #include "pool/io/control_stream.h"
 #include "pool/io/tls.h"
+#include "pool/login_counts.h"
 #include "protocol/backend_messages.h"
 #include "protocol/scram_key_cache.h"
 #include "protocol/startup.h"
@@ -79,7 +80,13 @@ public:
 
     const HostResolver& resolver() const { return resolver_; }
 
+    // Of all logins, those of host monitors and listening connections among them.
+    const LoginCounts& counts() const { return counts_; }
+
 private:
+    asio::awaitable<protocol::Result<LoggedInServer>> log_in_anywhere(
+        const ServerTarget& target, const ServerCredentials& credentials, Clock::time_point deadline
+    );
     asio::awaitable<protocol::Result<LoggedInServer>> log_in_at(
         const ServerTarget& target,
         const ServerCredentials& credentials,
@@ -90,6 +97,7 @@ private:
 
     asio::thread_pool& threads_;
     HostResolver resolver_;
+    LoginCounts counts_;
     protocol::ScramKeyCache key_cache_;
 };
 

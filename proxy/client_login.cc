@@ -60,10 +60,12 @@ public:
         const asio::any_io_executor& executor,
         pool::Transport transport,
         const LoginPolicy& policy,
-        Authenticator& authenticator
+        Authenticator& authenticator,
+        pool::LoginCounts& counts
     )
         : policy_(policy),
           authenticator_(authenticator),
+          counts_(counts),
           settings_(policy.settings()),
           tls_(policy.tls()),
           peer_(pool::SocketAddress::peer_of(transport.descriptor())),
@@ -91,6 +93,8 @@ private:
 
     const LoginPolicy& policy_;
     Authenticator& authenticator_;
+    pool::LoginCounts& counts_;
+    const Clock::time_point begun_ = Clock::now();
     // One snapshot for the whole login: a reload in between changes nothing.
     const std::shared_ptr<const conf::Settings> settings_;
     const std::shared_ptr<const pool::TlsContext> tls_;
@@ -175,8 +179,12 @@ asio::awaitable<Result<void>> Login::start_tls() {
     if (auto put = tls_->accept(stream_.transport()); !put) co_return put.error();
     in_handshake_ = true;
     auto done = co_await stream_.handshake();
-    if (!done) co_return done.error();
+    if (!done) {
+        counts_.handshake_failed();
+        co_return done.error();
+    }
     in_handshake_ = false;
+    counts_.encrypted(pool::tls_text(stream_.transport()));
     co_return Result<void>();
 }
 
@@ -289,6 +297,7 @@ void Login::deliver(protocol::StartupMessage& startup, protocol::Settings settin
     client.tls_text = pool::tls_text(stream_.transport());
     client.permit = std::move(permit_);
     client.transport = stream_.release();
+    counts_.succeeded(Clock::now() - begun_);
     policy_.deliver(std::move(client));
 }
 
@@ -303,6 +312,7 @@ asio::awaitable<void> Login::refuse(protocol::Error error) {
         co_return;
     }
     if (too_late) error = protocol::fatal(sqlstate::query_canceled, "client_login_timeout");
+    if (spoken_) counts_.failed(error.code.text());
     if (spoken_ && settings_->log_pooler_errors) {
         spdlog::warn(
             "C {}/{}@{}:{} closing because: {}{}{}",
@@ -355,7 +365,7 @@ void ClientLogins::start(pool::Transport transport) {
 }
 
 asio::awaitable<void> ClientLogins::serve(pool::Transport transport) {
-    Login login(executor_, std::move(transport), policy_, authenticator_);
+    Login login(executor_, std::move(transport), policy_, authenticator_, counts_);
     co_await login.run();
 }
 

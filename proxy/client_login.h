@@ -8,6 +8,7 @@
 #include "conf/settings.h"
 #include "pool/io/tls.h"
 #include "pool/io/transport.h"
+#include "pool/login_counts.h"
 #include "protocol/startup.h"
 #include "proxy/authenticator.h"
 
@@ -85,6 +86,9 @@ public:
     // Connections that are neither delivered nor closed.
     std::size_t under_way() const { return under_way_; }
 
+    // Connections that leave before they have said anything are not counted.
+    const pool::LoginCounts& counts() const { return counts_; }
+
 private:
     asio::awaitable<void> serve(pool::Transport transport);
 
@@ -92,6 +96,7 @@ private:
     const LoginPolicy& policy_;
     Authenticator& authenticator_;
     std::size_t under_way_ = 0;
+    pool::LoginCounts counts_;
 };
 
 }  // namespace weir::proxy

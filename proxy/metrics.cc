@@ -26,6 +26,77 @@ constexpr auto table = std::to_array<MetricDescriptor>({
     {"pgweir_clients", gauge, "", "Clients that are logged in, those of the console among them."},
     {"pgweir_clients_limit", gauge, "", "max_client_conn."},
     {"pgweir_clients_logging_in", gauge, "", "Clients between connecting and being logged in."},
+    {"pgweir_logins_total",
+     counter,
+     "side,result",
+     "Logins: of clients to us (client), and ours "
+     "to servers (server), those of monitors among them; ok or failed."},
+    {"pgweir_login_failures_total", counter, "side,sqlstate", "Those that failed, by SQLSTATE."},
+    {"pgweir_login_duration_seconds",
+     histogram,
+     "side",
+     "How long logins took that succeeded, from "
+     "the connection on."},
+    {"pgweir_tls_handshakes_total",
+     counter,
+     "side,version",
+     "TLS handshakes that succeeded, by the "
+     "version agreed on."},
+    {"pgweir_tls_handshake_failures_total", counter, "side", "TLS handshakes that failed."},
+    {"pgweir_worker_loop_delay_seconds",
+     histogram,
+     "worker",
+     "How long something new waited for its "
+     "turn on a worker; asked once a second."},
+    {"pgweir_worker_loop_stuck_seconds",
+     gauge,
+     "worker",
+     "How long the last of these questions waits "
+     "by now; 0 once it is answered."},
+    {"pgweir_statement_cache_requests_total",
+     counter,
+     "result",
+     "Texts of statements that were looked "
+     "up: exact_hit (the same text), blind_hit (but for its values), miss (parsed), unkeyed (too "
+     "long or unreadable)."},
+    {"pgweir_statement_cache_evictions_total",
+     counter,
+     "",
+     "Statements that made room for others."},
+    {"pgweir_statement_cache_entries", gauge, "", "Statements that are remembered."},
+    {"pgweir_catalog_reads_total",
+     counter,
+     "",
+     "Times a database's catalog of functions, views and triggers was read, and read anew after "
+     "DDL."},
+    {"pgweir_catalogs", gauge, "", "Databases whose catalog is known."},
+    {"pgweir_query_stats_rows", gauge, "", "Rows of SHOW QUERIES, of all workers."},
+    {"pgweir_query_stats_evictions_total",
+     counter,
+     "",
+     "Rows that left for others and count as "
+     "\"other\"."},
+    {"pgweir_memory_bytes",
+     gauge,
+     "part",
+     "Memory of some parts, by the size of what is in them: "
+     "statement_cache, query_stats, clients, servers."},
+    {"pgweir_trace_spans_total",
+     counter,
+     "result",
+     "Spans for trace_endpoint: exported, rejected by "
+     "it, or failed (given up after several tries)."},
+    {"pgweir_trace_dropped_statements_total",
+     counter,
+     "",
+     "Traced statements without spans: the "
+     "queue was full."},
+    {"pgweir_trace_queue_statements", gauge, "", "Traced statements that wait to be sent."},
+    {"pgweir_slow_log_statements_total",
+     counter,
+     "result",
+     "Slow statements for slow_logfile: written, "
+     "or dropped since the disk was slow."},
     {"pgweir_accept_pauses_total",
      counter,
      "",
@@ -34,13 +105,23 @@ constexpr auto table = std::to_array<MetricDescriptor>({
     {"pgweir_pool_clients",
      gauge,
      "database,user,state",
-     "Clients of a pool: active (served, or "
-     "idle) or waiting for a server."},
+     "Clients of a pool: active (with a "
+     "server), waiting for one, or idle."},
     {"pgweir_pool_longest_wait_seconds",
      gauge,
      pool_labels,
      "How long the client that waits "
      "longest for a server has waited; 0 while nobody waits."},
+    {"pgweir_pool_oldest_query_seconds",
+     gauge,
+     pool_labels,
+     "How long the oldest query has run, as "
+     "of a few seconds ago; 0 while none has run for a second."},
+    {"pgweir_pool_oldest_transaction_seconds",
+     gauge,
+     pool_labels,
+     "The same of the oldest open "
+     "transaction."},
     {"pgweir_pool_servers",
      gauge,
      "database,user,host,state",

@@ -61,6 +61,90 @@ void add_server(MetricCollector& out, const StatusSnapshot& now) {
         out.add("pgweir_certificate_expiry_timestamp_seconds", {name}, epoch(expiry));
 }
 
+const std::array<double, time_bounds.size()>& bounds_in_seconds() {
+    static const auto bounds = [] {
+        std::array<double, time_bounds.size()> all{};
+        std::transform(time_bounds.begin(), time_bounds.end(), all.begin(), [](auto bound) {
+            return seconds(bound);
+        });
+        return all;
+    }();
+    return bounds;
+}
+
+void add_logins(MetricCollector& out, std::string_view side, const LoginStatus& logins) {
+    std::uint64_t done = 0, failed = 0;
+    for (const auto count : logins.durations)
+        done += count;
+    for (const auto& [sqlstate, count] : logins.failures) {
+        out.add("pgweir_login_failures_total", {side, sqlstate}, real(count));
+        failed += count;
+    }
+    out.add("pgweir_logins_total", {side, "ok"}, real(done));
+    out.add("pgweir_logins_total", {side, "failed"}, real(failed));
+    out.add_histogram(
+        "pgweir_login_duration_seconds",
+        {side},
+        bounds_in_seconds(),
+        logins.durations,
+        seconds(logins.total_time)
+    );
+    for (const auto& [version, count] : logins.handshakes)
+        out.add("pgweir_tls_handshakes_total", {side, version}, real(count));
+    out.add("pgweir_tls_handshake_failures_total", {side}, real(logins.failed_handshakes));
+}
+
+void add_workers(MetricCollector& out, const std::vector<WorkerStatus>& workers) {
+    WorkerStatus all;
+    for (std::size_t i = 0; i < workers.size(); ++i) {
+        const auto& worker = workers[i];
+        const auto name = std::to_string(i);
+        out.add_histogram(
+            "pgweir_worker_loop_delay_seconds",
+            {name},
+            bounds_in_seconds(),
+            worker.delays,
+            seconds(worker.delay_sum)
+        );
+        out.add("pgweir_worker_loop_stuck_seconds", {name}, seconds(worker.stuck));
+        all.exact_hits += worker.exact_hits;
+        all.blind_hits += worker.blind_hits;
+        all.misses += worker.misses;
+        all.unkeyed += worker.unkeyed;
+        all.evictions += worker.evictions;
+        all.statements += worker.statements;
+        all.query_rows += worker.query_rows;
+        all.query_evictions += worker.query_evictions;
+    }
+    constexpr std::string_view requests = "pgweir_statement_cache_requests_total";
+    out.add(requests, {"exact_hit"}, real(all.exact_hits));
+    out.add(requests, {"blind_hit"}, real(all.blind_hits));
+    out.add(requests, {"miss"}, real(all.misses));
+    out.add(requests, {"unkeyed"}, real(all.unkeyed));
+    out.add("pgweir_statement_cache_evictions_total", {}, real(all.evictions));
+    out.add("pgweir_statement_cache_entries", {}, real(all.statements));
+    out.add("pgweir_query_stats_rows", {}, real(all.query_rows));
+    out.add("pgweir_query_stats_evictions_total", {}, real(all.query_evictions));
+}
+
+void add_detail(MetricCollector& out, const MetricsDetail& detail) {
+    add_logins(out, "client", detail.client_logins);
+    add_logins(out, "server", detail.server_logins);
+    add_workers(out, detail.workers);
+    out.add("pgweir_catalog_reads_total", {}, real(detail.catalog_reads));
+    out.add("pgweir_catalogs", {}, real(detail.catalogs));
+    for (const auto& part : detail.memory)
+        out.add("pgweir_memory_bytes", {part.name}, real(part.bytes));
+    const auto& traces = detail.traces;
+    out.add("pgweir_trace_spans_total", {"exported"}, real(traces.exported));
+    out.add("pgweir_trace_spans_total", {"rejected"}, real(traces.rejected));
+    out.add("pgweir_trace_spans_total", {"failed"}, real(traces.failed));
+    out.add("pgweir_trace_dropped_statements_total", {}, real(traces.dropped));
+    out.add("pgweir_trace_queue_statements", {}, real(traces.queued));
+    out.add("pgweir_slow_log_statements_total", {"written"}, real(detail.slow_log_written));
+    out.add("pgweir_slow_log_statements_total", {"dropped"}, real(detail.slow_log_dropped));
+}
+
 void add_pool_hosts(MetricCollector& out, const PoolStatus& pool) {
     for (const auto& host : pool.hosts) {
         const std::array<std::pair<std::string_view, std::size_t>, 7> states{
@@ -89,14 +173,7 @@ void add_times(
     const TimeCounts& counts,
     std::uint64_t sum
 ) {
-    static const auto bounds = [] {
-        std::array<double, time_bounds.size()> all{};
-        std::transform(time_bounds.begin(), time_bounds.end(), all.begin(), [](auto bound) {
-            return seconds(bound);
-        });
-        return all;
-    }();
-    out.add_histogram(name, {pool.database, pool.user}, bounds, counts, seconds(sum));
+    out.add_histogram(name, {pool.database, pool.user}, bounds_in_seconds(), counts, seconds(sum));
 }
 
 void add_pool_times(MetricCollector& out, const PoolStatus& pool) {
@@ -137,9 +214,15 @@ void add_pool_totals(MetricCollector& out, const PoolStatus& pool) {
 void add_pool(MetricCollector& out, const PoolStatus& pool) {
     const MetricCollector::Labels labels{pool.database, pool.user};
     const std::string_view database = pool.database, user = pool.user;
-    out.add("pgweir_pool_clients", {database, user, "active"}, real(pool.clients - pool.waiting));
+    // What is counted here is not counted at one moment.
+    const auto not_waiting = pool.clients - pool.waiting;
+    const auto active = std::min(not_waiting, pool.sum(&PoolHostStatus::active));
+    out.add("pgweir_pool_clients", {database, user, "active"}, real(active));
     out.add("pgweir_pool_clients", {database, user, "waiting"}, real(pool.waiting));
+    out.add("pgweir_pool_clients", {database, user, "idle"}, real(not_waiting - active));
     out.add("pgweir_pool_longest_wait_seconds", labels, seconds(pool.longest_wait));
+    out.add("pgweir_pool_oldest_query_seconds", labels, seconds(pool.oldest_query));
+    out.add("pgweir_pool_oldest_transaction_seconds", labels, seconds(pool.oldest_transaction));
     out.add("pgweir_pool_paused", labels, pool.paused);
     out.add("pgweir_pool_login_failed", labels, !pool.login_failure.empty());
     out.add("pgweir_pool_pinned_clients", labels, real(pool.pinned));
@@ -213,6 +296,8 @@ void add_up(PoolStatus& sum, const PoolStatus& pool) {
     sum.clients += pool.clients;
     sum.waiting += pool.waiting;
     sum.longest_wait = std::max(sum.longest_wait, pool.longest_wait);
+    sum.oldest_query = std::max(sum.oldest_query, pool.oldest_query);
+    sum.oldest_transaction = std::max(sum.oldest_transaction, pool.oldest_transaction);
     sum.pinned += pool.pinned;
     sum.pinned_transactions += pool.pinned_transactions;
     sum.commits += pool.commits;
@@ -274,6 +359,7 @@ std::vector<prometheus::MetricFamily> collect_metrics(
         const std::string_view side = error.from_server ? "server" : "pgweir";
         out.add("pgweir_errors_total", {error.sqlstate, side}, real(error.count));
     }
+    if (snapshot.detail) add_detail(out, *snapshot.detail);
     if (snapshot.process) add_process(out, *snapshot.process);
     return out.take();
 }

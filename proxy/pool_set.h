@@ -87,6 +87,8 @@ public:
 
     const pool::HostResolver& resolver() const { return login_.resolver(); }
 
+    const pool::LoginCounts& login_counts() const { return login_.counts(); }
+
 private:
     // Logins to one pool's servers: failures, and when the next may be tried.
     struct Attempts {

@@ -3,7 +3,9 @@
 #include "conf/keys.h"
 #include "conf/value.h"
 #include "proxy/admin_show.h"
+#include "proxy/api_reference.h"
 #include "proxy/metrics.h"
+#include "proxy/web/files.h"
 
 #include <fmt/format.h>
 
@@ -56,6 +58,31 @@ void add_metrics(
     }
 }
 
+void add_api(std::string& out) {
+    out += "\n## JSON API\n";
+    for (const auto& document : api_documents()) {
+        out += fmt::format(
+            "\n### `{}`\n\n{}\n\n| Field | What it is |\n|---|---|\n", document.path, document.help
+        );
+        for (const auto& field : document.fields)
+            out += fmt::format("| `{}` | {} |\n", field.name, cell(field.help));
+    }
+}
+
+// The tables of the console, which can all be asked by SELECT, too.
+void add_console(std::string& out) {
+    out += "\n## Console\n\n```";
+    out += help_text();
+    out += "\n```\n\n| Table | Columns |\n|---|---|\n";
+    for (const auto& show : all_show_commands()) {
+        if (show.columns.empty()) continue;
+        std::string columns;
+        for (const auto& column : show.columns)
+            columns += fmt::format("{}`{}`", columns.empty() ? "" : ", ", column.name);
+        out += fmt::format("| `{}` | {} |\n", show.topic, columns);
+    }
+}
+
 }  // namespace
 
 std::string reference_markdown() {
@@ -67,9 +94,10 @@ std::string reference_markdown() {
     out += "\n## Metrics\n";
     add_metrics(out, "pgweir's own", metric_table());
     add_metrics(out, "with metrics_pgbouncer", pgbouncer_metric_table());
-    out += "\n## Console\n\n```";
-    out += help_text();
-    return out + "```\n\nAlerts: conf/monitoring/runbook.md.\n";
+    add_console(out);
+    add_api(out);
+    out += '\n';
+    return out.append(web::monitoring_md());
 }
 
 }  // namespace weir::proxy

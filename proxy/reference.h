@@ -1,4 +1,5 @@
-// The reference of settings and metrics, as Markdown, made of the tables that the program works by.
+// The reference of settings, metrics, console, JSON API, alerts and panels, as Markdown, made of
+// the tables that the program works by.
 #pragma once
 
 #include <string>

@@ -65,6 +65,7 @@ Server::Server(std::string config_path, conf::Settings settings)
           nullptr,
           nullptr,
           nullptr},
+      traces_(io_, threads_),
       workers_(make_workers(
           configuration_.settings->workers > 0 ? configuration_.settings->workers
                                                : conf::workers_for_this_machine(),
@@ -79,6 +80,7 @@ Server::Server(std::string config_path, conf::Settings settings)
       logins_(io_.get_executor(), policy_, authenticator_),
       listener_(io_.get_executor(), [this](pool::Transport t) { logins_.start(std::move(t)); }),
       console_(std::make_unique<AdminConsole>(*this)),
+      lookout_(*this),
       http_(std::make_unique<HttpServer>(*this)),
       signals_(io_),
       shutdown_timer_(io_),
@@ -148,6 +150,7 @@ void Server::install(Configuration configuration) {
     if (const auto wrong = slow_log_.configure(*configuration_.settings); !wrong.empty()) {
         spdlog::error("{}", wrong);
     }
+    traces_.configure(*configuration_.settings);
     refresh_sessions();
     switch (configuration_.settings->verbose) {
         case 0:
@@ -181,6 +184,7 @@ void Server::run() {
     pools_.start();
     listener_.start();
     http_->start();
+    traces_.start();
     asio::co_spawn(io_, handle_signals(), log_failure);
     asio::co_spawn(io_, log_statistics(), log_failure);
     asio::co_spawn(io_, sample_queries(), log_failure);
@@ -375,6 +379,13 @@ asio::awaitable<void> Server::watch_shutdown() {
             entry->close_all_idle(pool::CloseReason::shutdown);
         }
     }
+    // The last spans, of clients that have just left.
+    traces_.stop();
+    const auto flushed = pool::Clock::now() + std::chrono::seconds(1);
+    while (!traces_.is_stopped() && pool::Clock::now() < flushed) {
+        shutdown_timer_.expires_after(shutdown_round);
+        co_await shutdown_timer_.async_wait(pool::use_op);
+    }
     http_->stop();
     io_.stop();
 }
@@ -388,6 +399,10 @@ void Server::reset_queries() {
 
 void Server::statement_was_slow(SlowStatement statement, bool logged) {
     slow_log_.note(std::move(statement), logged);
+}
+
+void Server::statement_traced(SlowStatement statement) {
+    traces_.note(std::move(statement));
 }
 
 asio::awaitable<void> Server::sample_queries() {

@@ -8,10 +8,12 @@
 #include "proxy/client_login.h"
 #include "proxy/client_session.h"
 #include "proxy/listener.h"
+#include "proxy/lookout.h"
 #include "proxy/notifications.h"
 #include "proxy/pool_set.h"
 #include "proxy/query_reports.h"
 #include "proxy/slow_log.h"
+#include "proxy/trace_export.h"
 #include "proxy/worker.h"
 
 #include <boost/asio/signal_set.hpp>
@@ -62,6 +64,14 @@ public:
 
     const SlowLog& slow_log() const { return slow_log_; }
 
+    const TraceExporter& traces() const { return traces_; }
+
+    // What the workers were asked lately.
+    Lookout& lookout() { return lookout_; }
+
+    // How clients have logged in so far.
+    const pool::LoginCounts& client_logins() const { return logins_.counts(); }
+
     // RESET QUERIES: statistics, errors and the slow statements that are kept.
     void reset_queries();
 
@@ -102,6 +112,10 @@ public:
 
     Shutdown shutting_down() const { return shutdown_; }
 
+    // Runs `visit` for each of these sessions that still exists, on its worker.
+    void visit_sessions(
+        const std::vector<std::uint64_t>& ids, const std::function<void(ClientSession&)>& visit
+    );
     // All sessions as they are now; `done` is called on the control thread.
     void view_sessions(std::function<void(std::vector<SessionView>)> done);
 
@@ -136,6 +150,7 @@ public:
     void ask_listener(ListenerRequest request) override;
     void sessions_changed(const std::vector<router::NewSessions>& whose) override;
     void statement_was_slow(SlowStatement statement, bool logged) override;
+    void statement_traced(SlowStatement statement) override;
 
 private:
     struct Admission;
@@ -176,6 +191,7 @@ private:
     protocol::StatementCatalog catalog_;
     pool::ScramKeys scram_keys_;
     SlowLog slow_log_;
+    TraceExporter traces_;
     std::vector<std::unique_ptr<Worker>> workers_;
     QueryReports queries_;
     PoolSet pools_;
@@ -187,6 +203,7 @@ private:
     Listener listener_;
     CancelRegistry cancels_;
     std::unique_ptr<AdminConsole> console_;
+    Lookout lookout_;
     std::unique_ptr<HttpServer> http_;
     Reloads reloads_;
     asio::signal_set signals_;

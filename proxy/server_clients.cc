@@ -312,6 +312,18 @@ Server::Counts Server::client_counts() const {
     return counts;
 }
 
+void Server::visit_sessions(
+    const std::vector<std::uint64_t>& ids, const std::function<void(ClientSession&)>& visit
+) {
+    std::map<unsigned, std::vector<std::uint64_t>> by_worker;
+    for (const auto id : ids) {
+        const auto found = clients_.find(id);
+        if (found != clients_.end()) by_worker[found->second].push_back(id);
+    }
+    for (auto& [worker, theirs] : by_worker)
+        workers_[worker]->with_sessions(std::move(theirs), visit);
+}
+
 void Server::view_sessions(std::function<void(std::vector<SessionView>)> done) {
     struct Gathering {
         std::mutex mutex;

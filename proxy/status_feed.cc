@@ -29,6 +29,7 @@ void StatusFeed::stop() {
 asio::awaitable<void> StatusFeed::run() {
     next_ = pool::Clock::now();
     while (!stopped_) {
+        server_.lookout().tick();
         sample();
         next_ = std::max(next_ + period, pool::Clock::now() + period / 2);
         timer_.expires_at(next_);

@@ -76,6 +76,8 @@ Json pool_json(const PoolStatus& pool, const Activity& now) {
         {"waiting", pool.waiting},
         {"peak_waiting", now.peak_waiting},
         {"longest_wait_ms", milliseconds(pool.longest_wait)},
+        {"oldest_query_ms", milliseconds(pool.oldest_query)},
+        {"oldest_transaction_ms", milliseconds(pool.oldest_transaction)},
         {"busy", busy},
         {"peak_busy", now.peak_busy},
         {"size", size},
@@ -277,6 +279,8 @@ std::string sessions_json(
                      );
     };
     for (const auto* view : shown) {
+        const auto& statement = view->fingerprint;
+        const auto transaction = view->in_transaction ? age_ms(view->transaction_started) : Json();
         rows.push_back({
             {"id", view->id},
             {"database", view->database},
@@ -289,7 +293,12 @@ std::string sessions_json(
             {"pin", view->pin},
             {"age_ms", age_ms(view->request)},
             {"wait_ms", std::chrono::duration_cast<std::chrono::milliseconds>(view->wait).count()},
+            {"waits_for", name_of(view->waits_for)},
+            {"transaction_ms", transaction},
             {"has_server", view->server_id != 0},
+            {"running", view->running},
+            {"fingerprint", statement ? router::fingerprint_text(statement->id) : ""},
+            {"text", statement ? statement->text : ""},
         });
     }
     return dumped({{"sessions", std::move(rows)}, {"total", total}});

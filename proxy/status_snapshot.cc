@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 namespace weir::proxy {
 
@@ -212,6 +213,87 @@ void add_certificates(StatusSnapshot& snapshot, const Configuration& configurati
     add("http", configuration.http_tls);
 }
 
+WorkerStatus worker_status(Worker& worker) {
+    const auto& figures = worker.figures();
+    WorkerStatus status;
+    status.clients = worker.sessions();
+    pool::CoarseCounts delays;
+    figures.delays.add_to(delays);
+    status.delays = time_counts(delays);
+    status.delay_sum = figures.delay_sum.value();
+    status.stuck = microseconds(worker.probe_waits());
+    status.exact_hits = figures.exact_hits.value();
+    status.blind_hits = figures.blind_hits.value();
+    status.misses = figures.misses.value();
+    status.unkeyed = figures.unkeyed.value();
+    status.evictions = figures.evictions.value();
+    status.statements = figures.statements.value();
+    status.statement_bytes = figures.statement_bytes.value();
+    status.query_rows = worker.queries().size();
+    status.query_evictions = worker.queries().evictions();
+    return status;
+}
+
+LoginStatus login_status(const pool::LoginCounts& counts) {
+    return {
+        time_counts(counts.durations()),
+        counts.total_time(),
+        counts.failures(),
+        counts.handshakes(),
+        counts.failed_handshakes()};
+}
+
+std::vector<MemoryPart> memory_parts(Server& server, const std::vector<WorkerStatus>& workers) {
+    std::size_t statements = 0, rows = 0, sessions = 0, servers = 0;
+    for (const auto& worker : workers) {
+        statements += worker.statement_bytes;
+        rows += worker.query_rows;
+        sessions += worker.clients;
+    }
+    for (const auto& [name, entry] : server.pools().entries()) {
+        for (const auto& pool : entry->pools)
+            pool.for_each_server([&](const pool::ServerConnection&) { ++servers; });
+    }
+    return {
+        {"statement_cache", statements},
+        {"query_stats", rows * sizeof(QueryEntry)},
+        {"clients", sessions * sizeof(ClientSession)},
+        {"servers", servers * sizeof(pool::ServerConnection)}};
+}
+
+MetricsDetail metrics_detail(Server& server) {
+    MetricsDetail detail;
+    for (const auto& worker : server.workers())
+        detail.workers.push_back(worker_status(*worker));
+    detail.client_logins = login_status(server.client_logins());
+    detail.server_logins = login_status(server.pools().login_counts());
+    std::set<const CatalogState*> catalogs;
+    for (const auto& [name, entry] : server.pools().entries()) {
+        if (!catalogs.insert(entry->catalog.get()).second) continue;
+        detail.catalog_reads += entry->catalog->version();
+        detail.catalogs += entry->catalog->version() > 0;
+    }
+    detail.memory = memory_parts(server, detail.workers);
+    detail.traces = server.traces().counts();
+    detail.slow_log_written = server.slow_log().written();
+    detail.slow_log_dropped = server.slow_log().dropped();
+    return detail;
+}
+
+// What a round of questions has found is a moment old; it goes on until the next one.
+void add_oldest(StatusSnapshot& snapshot, const Lookout::ByPool& by_pool) {
+    const auto age = [&](pool::TimePoint since) {
+        return since == pool::TimePoint{} ? std::chrono::microseconds(0)
+                                          : microseconds(snapshot.at - since);
+    };
+    for (auto& pool : snapshot.pools) {
+        const auto found = by_pool.find({pool.database, pool.user});
+        if (found == by_pool.end()) continue;
+        pool.oldest_query = age(found->second.query);
+        pool.oldest_transaction = age(found->second.transaction);
+    }
+}
+
 }  // namespace
 
 std::size_t PoolStatus::sum(std::size_t PoolHostStatus::*member) const {
@@ -262,7 +344,11 @@ StatusSnapshot take_snapshot(Server& server, SnapshotDetail detail) {
         snapshot.pools.push_back(pool_status(server, *entry, snapshot.at));
         if (for_metrics) snapshot.pools.back().times = pool_times(entry->pool.counters());
     }
-    if (for_metrics) snapshot.errors = error_counts(server.queries().errors());
+    add_oldest(snapshot, server.lookout().oldest());
+    if (for_metrics) {
+        snapshot.errors = error_counts(server.queries().errors());
+        snapshot.detail = metrics_detail(server);
+    }
     add_clusters(snapshot, server);
     add_listeners(snapshot, server);
     const auto& reloads = server.reloads();

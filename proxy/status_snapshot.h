@@ -7,6 +7,7 @@
 #include "proxy/admin_stats.h"
 #include "proxy/pin_counts.h"
 #include "proxy/query_stats.h"
+#include "proxy/trace_export.h"
 #include "router/statement.h"
 
 #include <array>
@@ -60,6 +61,8 @@ struct PoolStatus {
     std::size_t clients = 0;  // those that wait among them
     std::size_t waiting = 0;
     std::chrono::microseconds longest_wait{0};
+    // Of what has run for a second or longer, as of a few seconds ago; zero: nothing has.
+    std::chrono::microseconds oldest_query{0}, oldest_transaction{0};
     std::size_t pinned = 0, max_pinned = 0;
     std::uint64_t pinned_transactions = 0;
     std::uint64_t commits = 0, rollbacks = 0;
@@ -105,6 +108,47 @@ struct ProcessStatus {
     std::uint64_t open_descriptors = 0, most_descriptors = 0;
 };
 
+// Of one worker, as it was a second ago.
+struct WorkerStatus {
+    std::size_t clients = 0;
+    // How long something new has waited for its turn: a probe each second, and the one that waits.
+    TimeCounts delays{};
+    std::uint64_t delay_sum = 0;  // microseconds
+    std::chrono::microseconds stuck{0};
+    // Of its statement cache.
+    std::uint64_t exact_hits = 0, blind_hits = 0, misses = 0, unkeyed = 0, evictions = 0;
+    std::size_t statements = 0, statement_bytes = 0;
+    // Of its statistics of statements.
+    std::size_t query_rows = 0;
+    std::uint64_t query_evictions = 0;
+};
+
+// Logins of one side: clients' to us, or ours to servers.
+struct LoginStatus {
+    TimeCounts durations{};  // of those that succeeded
+    std::uint64_t total_time = 0;
+    std::map<std::string, std::uint64_t> failures;    // by SQLSTATE
+    std::map<std::string, std::uint64_t> handshakes;  // by the version of TLS
+    std::uint64_t failed_handshakes = 0;
+};
+
+// Memory of one kind of thing, counted by its size; what it refers to is not in it.
+struct MemoryPart {
+    std::string_view name;
+    std::size_t bytes = 0;
+};
+
+// What only a scrape shows.
+struct MetricsDetail {
+    std::vector<WorkerStatus> workers;
+    LoginStatus client_logins, server_logins;
+    std::uint64_t catalog_reads = 0;
+    std::size_t catalogs = 0;
+    std::vector<MemoryPart> memory;
+    TraceExporter::Counts traces;
+    std::uint64_t slow_log_written = 0, slow_log_dropped = 0;
+};
+
 // Of all databases and users together.
 struct ErrorCount {
     std::string sqlstate;
@@ -125,7 +169,8 @@ struct StatusSnapshot {
     std::vector<HostStatus> hosts;
     std::vector<ClusterStatus> clusters;
     ListenerStatus listeners;
-    std::vector<ErrorCount> errors;  // only with SnapshotDetail::for_metrics
+    std::vector<ErrorCount> errors;       // only with SnapshotDetail::for_metrics
+    std::optional<MetricsDetail> detail;  // the same
     std::uint64_t reloads = 0, failed_reloads = 0;
     std::optional<std::chrono::system_clock::time_point> last_reload;  // that succeeded
     bool last_reload_failed = false;

@@ -69,6 +69,16 @@ void Worker::with_session(std::uint64_t id, std::function<void(ClientSession&)> 
     });
 }
 
+void Worker::with_sessions(
+    std::vector<std::uint64_t> ids, std::function<void(ClientSession&)> action
+) {
+    loop_.post([this, ids = std::move(ids), action = std::move(action)] {
+        for (const auto id : ids) {
+            if (auto* session = find(id)) action(*session);
+        }
+    });
+}
+
 void Worker::with_all_sessions(
     std::function<void(ClientSession&)> visit, std::function<void()> done
 ) {
@@ -82,6 +92,34 @@ void Worker::with_all_sessions(
         }
         if (done) done();
     });
+}
+
+void Worker::probe() {
+    if (probed_.load(std::memory_order_acquire) != 0) return;
+    const auto sent = pool::Clock::now();
+    probed_.store(sent.time_since_epoch().count(), std::memory_order_release);
+    loop_.post([this, sent] {
+        using std::chrono::duration_cast;
+        using std::chrono::microseconds;
+        const auto waited = duration_cast<microseconds>(pool::Clock::now() - sent);
+        auto& f = figures_;
+        f.delays.record(static_cast<std::uint64_t>(waited.count()));
+        f.delay_sum.add(static_cast<std::uint64_t>(waited.count()));
+        const auto& counters = statements_.counters();
+        f.exact_hits.set(counters.exact_hits);
+        f.blind_hits.set(counters.blind_hits);
+        f.misses.set(counters.misses);
+        f.unkeyed.set(counters.unkeyed);
+        f.evictions.set(counters.evictions);
+        f.statements.set(statements_.entries());
+        f.statement_bytes.set(statements_.bytes());
+        probed_.store(0, std::memory_order_release);
+    });
+}
+
+pool::Duration Worker::probe_waits() const {
+    const pool::TimePoint sent{pool::Duration(probed_.load(std::memory_order_acquire))};
+    return sent == pool::TimePoint{} ? pool::Duration::zero() : pool::Clock::now() - sent;
 }
 
 void Worker::hear(const PoolEntry* of, std::vector<ListenerEvent> events) {

@@ -1,6 +1,7 @@
 // Worker: one thread, one EventLoop, its sessions and what they share without locks.
 #pragma once
 
+#include "pool/counters.h"
 #include "pool/io/event_loop.h"
 #include "pool/server_connection.h"
 #include "protocol/message_writer.h"
@@ -43,8 +44,19 @@ public:
         static_cast<void>(logged);
     }
 
+    // A statement that is traced has ended, well or not. Without `parameters`.
+    virtual void statement_traced(SlowStatement statement) { static_cast<void>(statement); }
+
 protected:
     ~SessionObserver() = default;
+};
+
+// What a worker has said of itself when it was last asked (Worker::probe). Any thread reads.
+struct WorkerFigures {
+    pool::CoarseHistogram delays;  // how long each probe has waited for its turn, microseconds
+    pool::Counter delay_sum;
+    // router::StatementCache::Counters, and its size.
+    pool::Counter exact_hits, blind_hits, misses, unkeyed, evictions, statements, statement_bytes;
 };
 
 class Worker {
@@ -73,11 +85,21 @@ public:
     void begin(std::unique_ptr<SessionStart> start);
     // Any thread: runs `action` on the session's thread if the session still exists.
     void with_session(std::uint64_t id, std::function<void(ClientSession&)> action);
+    // The same for each of these that still exists.
+    void with_sessions(std::vector<std::uint64_t> ids, std::function<void(ClientSession&)> action);
     // Any thread: runs `visit` for all sessions on the worker's thread, then `done`.
     void with_all_sessions(std::function<void(ClientSession&)> visit, std::function<void()> done);
 
     // Any thread: what the listening connection of this pool has to say, in order.
     void hear(const PoolEntry* of, std::vector<ListenerEvent> events);
+
+    // The control thread, once a second: asks the loop for its figures, unless the last probe is
+    // still waiting for its turn.
+    void probe();
+    // How long that one has waited by now; zero: none waits.
+    pool::Duration probe_waits() const;
+
+    const WorkerFigures& figures() const { return figures_; }
 
     std::size_t sessions() const { return session_count_.load(std::memory_order_relaxed); }
 
@@ -135,6 +157,9 @@ private:
     boost::unordered_flat_map<std::uint64_t, std::unique_ptr<ClientSession>> sessions_;
     std::vector<std::unique_ptr<ClientSession>> dead_;
     std::atomic<std::size_t> session_count_{0};
+    WorkerFigures figures_;
+    // When the probe that waits was sent, by the steady clock; 0 = none.
+    std::atomic<pool::TimePoint::rep> probed_{0};
     std::thread thread_;
 };
 

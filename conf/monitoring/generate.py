@@ -3,7 +3,8 @@
 
 usage: generate.py [--check] [--runbook URL]
 
-Writes dashboard.json, alerts.yml and runbook.md beside itself; with --check it only says whether
+Writes dashboard.json, alerts.yml, runbook.md and reference.md (which is a part of
+`pgweir --reference`) beside itself; with --check it only says whether
 they are what it would write. That no expression names a metric that pgweir does not have is tested
 (tests/monitoring) against `pgweir --list-metrics`.
 """
@@ -38,9 +39,28 @@ PANELS = [
         ("sum by (database, user) (rate(pgweir_client_wait_seconds_total[1m])) / "
          "sum by (database, user) (rate(pgweir_server_assignments_total[1m]) > 0)",
          "{{database}}/{{user}}")]),
+    ("Traffic", "Query time, p50 / p95 / p99", "s", [
+        (f"histogram_quantile({quantile}, sum by (le, database, user) "
+         "(rate(pgweir_query_duration_seconds_bucket[5m])))", f"p{name} {{{{database}}}}/{{{{user}}}}")
+        for quantile, name in ((0.5, 50), (0.95, 95), (0.99, 99))]),
+    ("Traffic", "Transaction time, p95", "s", [
+        ("histogram_quantile(0.95, sum by (le, database, user) "
+         "(rate(pgweir_transaction_duration_seconds_bucket[5m])))", "{{database}}/{{user}}")]),
+    ("Traffic", "Wait for a server, p95", "s", [
+        ("histogram_quantile(0.95, sum by (le, database, user) "
+         "(rate(pgweir_client_wait_duration_seconds_bucket[5m])))", "{{database}}/{{user}}")]),
+    ("Traffic", "Commits and rollbacks", "ops", [
+        ("sum by (end) (rate(pgweir_transaction_ends_total[1m]))", "{{end}}")]),
+    ("Traffic", "Errors by SQLSTATE", "ops", [
+        ("topk(10, sum by (sqlstate, from) (rate(pgweir_errors_total[5m])))", "{{sqlstate}} {{from}}")]),
+    ("Traffic", "Oldest query and transaction", "s", [
+        ("pgweir_pool_oldest_query_seconds", "query {{database}}/{{user}}"),
+        ("pgweir_pool_oldest_transaction_seconds", "transaction {{database}}/{{user}}")]),
     ("Traffic", "Bytes", "Bps", [
         ("sum(rate(pgweir_received_bytes_total[1m]))", "from clients"),
         ("sum(rate(pgweir_sent_bytes_total[1m]))", "to clients")]),
+    ("Pools", "Clients by state", "none", [
+        ("sum by (database, user, state) (pgweir_pool_clients)", "{{database}}/{{user}} {{state}}")]),
     ("Pools", "Servers by state", "none", [
         ("sum by (database, user, host, state) (pgweir_pool_servers > 0)",
          "{{database}}/{{user}} {{host}} {{state}}")]),
@@ -65,6 +85,30 @@ PANELS = [
          "{{cluster}} {{target}}: {{reason}}")]),
     ("Routes", "Reads that replicas refused", "ops", [
         ("sum by (cluster, reason) (rate(pgweir_route_retries_total[5m]))", "{{cluster}} {{reason}}")]),
+    ("Logins", "Logins", "ops", [
+        ("sum by (side, result) (rate(pgweir_logins_total[5m]))", "{{side}} {{result}}")]),
+    ("Logins", "Login time, p95", "s", [
+        ("histogram_quantile(0.95, sum by (le, side) (rate(pgweir_login_duration_seconds_bucket[5m])))", "{{side}}")]),
+    ("Logins", "Failed logins by SQLSTATE", "ops", [
+        ("sum by (side, sqlstate) (rate(pgweir_login_failures_total[5m]))", "{{side}} {{sqlstate}}")]),
+    ("Logins", "TLS handshakes", "ops", [
+        ("sum by (side, version) (rate(pgweir_tls_handshakes_total[5m]))", "{{side}} {{version}}"),
+        ("sum by (side) (rate(pgweir_tls_handshake_failures_total[5m]))", "{{side}} failed")]),
+    ("Inside", "Statement cache: hits", "percentunit", [
+        ('sum by (instance) (rate(pgweir_statement_cache_requests_total{result=~"exact_hit|blind_hit"}[5m])) / '
+         "sum by (instance) (rate(pgweir_statement_cache_requests_total[5m]) > 0)", "{{instance}}")]),
+    ("Inside", "Prepared statements a server had already", "percentunit", [
+        ('1 - sum by (database, user) (rate(pgweir_parses_total{side="server"}[5m])) / '
+         "sum by (database, user) (rate(pgweir_binds_total[5m]) > 0)", "{{database}}/{{user}}")]),
+    ("Inside", "Catalog reads", "ops", [("rate(pgweir_catalog_reads_total[5m])", "{{instance}}")]),
+    ("Inside", "Delay of the workers' loops, p99", "s", [
+        ("histogram_quantile(0.99, sum by (le, instance, worker) "
+         "(rate(pgweir_worker_loop_delay_seconds_bucket[5m])))", "{{instance}} {{worker}}"),
+        ("pgweir_worker_loop_stuck_seconds > 0", "stuck: {{instance}} {{worker}}")]),
+    ("Inside", "Memory by part", "bytes", [("pgweir_memory_bytes", "{{part}} {{instance}}")]),
+    ("Inside", "Spans", "ops", [
+        ("sum by (result) (rate(pgweir_trace_spans_total[5m]))", "{{result}}"),
+        ("sum(rate(pgweir_trace_dropped_statements_total[5m]))", "dropped")]),
     ("Process", "CPU", "percentunit", [("rate(process_cpu_seconds_total[1m])", "{{instance}}")]),
     ("Process", "Memory", "bytes", [("process_resident_memory_bytes", "{{instance}}")]),
     ("Process", "Descriptors", "none", [
@@ -104,6 +148,39 @@ ALERTS = [
     ("PgweirSlow", "sum by (instance, database, user) (rate(pgweir_query_seconds_total[5m])) / sum by (instance, database, user) (rate(pgweir_queries_total[5m]) > 0) > 1", "5m", "warning",
      "Queries of {{ $labels.database }}/{{ $labels.user }} take {{ $value }} s on average.", "The mean of all queries of five minutes is over one second.",
      "Is it the wait for a server (PgweirClientsWait) or the server? `pg_stat_activity` on the host."),
+    ("PgweirSlowQueries", "sum by (instance, database, user) (rate(pgweir_query_duration_seconds_count[5m])) "
+     '- sum by (instance, database, user) (rate(pgweir_query_duration_seconds_bucket{le="1.048576"}[5m])) > 0.1', "5m", "info",
+     "{{ $value | humanize }} queries per second of {{ $labels.database }}/{{ $labels.user }} take over one second.",
+     "Some queries are slow, whatever the mean says; the wait for a server counts.", "`SHOW SLOW` and `SHOW QUERIES` name them, with where their time goes."),
+    ("PgweirP95", "histogram_quantile(0.95, sum by (instance, database, user, le) (rate(pgweir_query_duration_seconds_bucket[5m]))) > 0.1", "10m", "warning",
+     "p95 of {{ $labels.database }}/{{ $labels.user }} is {{ $value | humanizeDuration }}.", "One query of twenty takes over 100 ms, waiting included.",
+     "`SHOW QUERIES 5m`: is it wait, server or client? If it is the wait: PgweirPoolUse, PgweirClientsWait."),
+    ("PgweirLongQuery", "pgweir_pool_oldest_query_seconds > 300", "0s", "warning", "A query of {{ $labels.database }}/{{ $labels.user }} has run for {{ $value | humanizeDuration }}.",
+     "A query has run for more than five minutes and keeps its server, its locks and the server's xmin.",
+     "`SHOW CLIENTS WHERE state = 'active'`, `SHOW TRANSACTIONS` (who blocks it); `CANCEL CLIENT id` ends it. `query_timeout` bounds such queries."),
+    ("PgweirLongTransaction", "pgweir_pool_oldest_transaction_seconds > 300", "0s", "warning", "A transaction of {{ $labels.database }}/{{ $labels.user }} is open for {{ $value | humanizeDuration }}.",
+     "It keeps a server from the pool and VACUUM from cleaning, even if nothing runs in it.",
+     "`SHOW TRANSACTIONS` names client, age and last statement; `CANCEL IDLE_TX > 5min` ends those that idle. `idle_transaction_timeout` and `transaction_timeout` bound them."),
+    ("PgweirErrorRate", 'sum by (instance) (rate(pgweir_errors_total[5m])) / sum by (instance) (rate(pgweir_queries_total[5m]) > 0) > 0.05', "5m", "warning",
+     "{{ $value | humanizePercentage }} of the queries of {{ $labels.instance }} end with an error.", "More than one query of twenty fails, at a server or here.",
+     "`SHOW ERRORS` has them by SQLSTATE, database and statement; a new release, a missing table, or errors of pgweir's own (`from=\"pgweir\"`)?"),
+    ("PgweirDeadlocks", 'sum by (instance) (rate(pgweir_errors_total{sqlstate="40P01"}[5m])) * 300 > 3', "0s", "warning", "{{ $value | humanize }} deadlocks within five minutes.",
+     "PostgreSQL has ended transactions that waited for each other (40P01).", "PostgreSQL's log has both statements; take locks in one order, retry the transaction."),
+    ("PgweirPoolerErrors", 'sum by (instance, sqlstate) (rate(pgweir_errors_total{from="pgweir"}[5m])) > 0.1', "5m", "warning", "pgweir itself refuses requests with {{ $labels.sqlstate }}.",
+     "No server within `query_wait_timeout` (08006, 57014), limits (53300), or something that cannot be done.", "`SHOW ERRORS` and the log say which; `SHOW PROBLEMS` the likely cause."),
+    ("PgweirLogins", 'sum by (instance) (rate(pgweir_login_failures_total{side="client"}[5m])) > 1', "5m", "warning", "{{ $value | humanize }} logins per second of clients fail.",
+     "Wrong passwords, unknown databases, full limits, or somebody who tries.", "The log names address, user and reason; panel \"Failed logins by SQLSTATE\": 28P01 is a password, 3D000 a database, 53300 a limit."),
+    ("PgweirStatementCache", 'sum by (instance) (rate(pgweir_statement_cache_requests_total{result=~"exact_hit|blind_hit"}[5m])) / '
+     "sum by (instance) (rate(pgweir_statement_cache_requests_total[5m]) > 1) < 0.95", "10m", "info", "Only {{ $value | humanizePercentage }} of the statements are known when they come.",
+     "More than one statement of twenty has to be parsed, which costs CPU.", "Texts are made anew each time: names of tables or columns in them, lists of many lengths, comments with ids. `SHOW QUERIES` ends in texts that occur once."),
+    ("PgweirPreparedMisses", '1 - sum by (instance, database, user) (rate(pgweir_parses_total{side="server"}[5m])) / sum by (instance, database, user) (rate(pgweir_binds_total[5m]) > 1) < 0.95', "10m", "info",
+     "Servers of {{ $labels.database }}/{{ $labels.user }} know only {{ $value | humanizePercentage }} of the prepared statements they are to run.",
+     "Statements are prepared again and again on servers.", "More statements than `max_prepared_statements`, servers that are renewed often, or a driver that prepares each statement for one use."),
+    ("PgweirLoopDelay", "histogram_quantile(0.9, sum by (instance, worker, le) (rate(pgweir_worker_loop_delay_seconds_bucket[5m]))) > 0.05 or pgweir_worker_loop_stuck_seconds > 1", "1m", "warning",
+     "Worker {{ $labels.worker }} of {{ $labels.instance }} is late by {{ $value | humanizeDuration }}.", "Whatever comes new to this worker waits: its core is overloaded or taken by others.",
+     "CPU of the process and of the machine (steal, throttling by a cgroup); more `workers`, or more cores."),
+    ("PgweirSpansLost", 'sum by (instance) (rate(pgweir_trace_dropped_statements_total[5m])) + sum by (instance) (rate(pgweir_trace_spans_total{result!="exported"}[5m])) > 0', "10m", "info",
+     "Spans do not reach trace_endpoint.", "Traces have gaps. No statement is delayed by it.", "The log says what the endpoint answers; a lower `trace_sample_percent`, or a collector that is nearer."),
     ("PgweirPinned", "sum by (instance, database, user) (pgweir_pool_pinned_clients) / sum by (instance, database, user) (pgweir_pool_size) > 0.5", "10m", "warning",
      "Half of the servers of {{ $labels.database }}/{{ $labels.user }} are kept by clients.", "Pinned clients keep a server beyond the transaction; the rest share what is left.",
      "`SHOW PINS` says who and why; `max_pinned` and `pin_idle_timeout` bound it."),
@@ -168,10 +245,25 @@ def runbook():
     return text
 
 
+def reference():
+    """Alerts and panels, as `pgweir --reference` shows them."""
+    cell = lambda text: text.replace("|", "\\|")  # noqa: E731
+    lines = ["## Alerts", "", "conf/monitoring/alerts.yml; what to do: runbook.md.", "",
+             "| Alert | Severity | After | Expression | What it means |", "|---|---|---|---|---|"]
+    lines += [f"| `{name}` | {severity} | {duration} | `{cell(expression)}` | {cell(meaning)} |"
+              for name, expression, duration, severity, _, meaning, _ in ALERTS]
+    lines += ["", "## Panels", "", "conf/monitoring/dashboard.json.", "",
+              "| Row | Panel | Expressions |", "|---|---|---|"]
+    lines += [f"| {row} | {cell(title)} | {'; '.join(f'`{cell(expression)}`' for expression, _ in targets)} |"
+              for row, title, _, targets in PANELS]
+    return "\n".join(lines) + "\n"
+
+
 def main():
     arguments = sys.argv[1:]
     url = arguments[arguments.index("--runbook") + 1] if "--runbook" in arguments else RUNBOOK
-    files = {"dashboard.json": dashboard(), "alerts.yml": rules(url), "runbook.md": runbook()}
+    files = {"dashboard.json": dashboard(), "alerts.yml": rules(url), "runbook.md": runbook(),
+             "reference.md": reference()}
     wrong = 0
     for name, text in files.items():
         path = HERE / name

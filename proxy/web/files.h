@@ -1,4 +1,4 @@
-// The files of the status page, put into the program at build time.
+// The files of the status page, and others that are put into the program at build time.
 #pragma once
 
 #include <string_view>
@@ -10,5 +10,8 @@ std::string_view status_css();
 std::string_view status_js();
 std::string_view chart_css();  // uPlot
 std::string_view chart_js();
+
+// Alerts and panels, for the reference: conf/monitoring/generate.py's.
+std::string_view monitoring_md();
 
 }  // namespace weir::proxy::web

@@ -373,9 +373,17 @@
     drawTable($('running'), [
       {title: 'client', number: true, value: (one) => one.id}, {title: 'database / user', value: (one) => `${one.database} / ${one.user}`},
       {title: 'application', value: (one) => one.application}, {title: 'address', value: (one) => `${one.address}:${one.port}`},
-      {title: 'what it does', value: (one) => (one.wait_ms > 0 ? 'waits for a server' : one.activity)}, {title: 'since', number: true, value: (one) => milliseconds(one.age_ms)},
-      {title: 'wait', number: true, value: (one) => milliseconds(one.wait_ms)}, {title: 'keeps its server', value: (one) => one.pin},
-      {title: 'statement', class: 'text', draw: (cell, one) => { if (!cell.firstChild) cell.append(h('code')); setText(cell.firstChild, one.text || ''); }},
+      {title: 'what it does', value: (one) => (one.waits_for !== 'nothing' ? `waits for: ${one.waits_for}` : one.activity)}, {title: 'since', number: true, value: (one) => milliseconds(one.age_ms)},
+      {title: 'wait', number: true, value: (one) => milliseconds(one.wait_ms)}, {title: 'transaction', number: true, value: (one) => milliseconds(one.transaction_ms)},
+      {title: 'keeps its server', value: (one) => one.pin},
+      {title: 'statement, or the last one', class: 'text', draw: (cell, one) => {
+        // The row stays when its client goes on to another statement.
+        if (cell.dataset.of !== one.fingerprint) {
+          cell.dataset.of = one.fingerprint;
+          cell.replaceChildren(one.fingerprint ? h('a', {href: `/?view=queries&query=${one.fingerprint}`, onclick: openQuery}, h('code')) : h('code'));
+        }
+        setText(cell.querySelector('code'), one.text);
+      }},
     ], filtered(sessions.sessions, 'database', 'user', 'application', 'address', 'activity', 'pin', 'text'), (one) => String(one.id), 'nobody runs, waits, or has a transaction open');
   }
 
@@ -402,7 +410,9 @@
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     state.query = new URL(event.currentTarget.href).searchParams.get('query');
+    state.view = 'queries';
     saveState(true);
+    drawTabs();
     showQueryPart();
     $('query-detail').replaceChildren(back());
     $('query-detail').dataset.text = '';

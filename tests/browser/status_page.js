@@ -113,6 +113,8 @@ test('views, filter and window live in the URL; keys', async () => {
   await page.keyboard.press('3');
   await page.locator('[data-view=running]:not([hidden])').waitFor();
   await page.locator('#running tbody tr', {hasText: 'pgbench'}).first().waitFor();
+  await page.locator('#running tbody td a', {hasText: 'pg_sleep($1)'}).first().waitFor();
+  assert.doesNotMatch(await page.locator('#running').innerText(), /0\.002/);
   assert.match(page.url(), /view=running/);
   await page.keyboard.press('/');
   await page.keyboard.type('no such thing');

@@ -60,6 +60,16 @@ for row, title, _, targets in generate.PANELS:
         check(f"panel {row}: {title}", expression)
 for name, expression, *_ in generate.ALERTS:
     check(f"alert {name}", expression)
+# Each alert links to its section, by the anchor that Markdown makes of the heading.
+headings = re.findall(r"^## (.+)$", (monitoring / "runbook.md").read_text(), re.M)
+anchors = {re.sub(r"[^a-z0-9 _-]", "", heading.lower()).replace(" ", "-") for heading in headings}
+links = re.findall(r"^          runbook_url: (\S+)$", (monitoring / "alerts.yml").read_text(), re.M)
+if len(links) != len(generate.ALERTS):
+    problems.append("not every alert has a runbook_url")
+for link in links:
+    path, _, anchor = link.partition("#")
+    if not (root / path).is_file() or anchor not in anchors:
+        problems.append(f"{link} leads nowhere")
 sections = re.findall(r"^## (\w+)$", (monitoring / "runbook.md").read_text(), re.M)
 if sections != [alert[0] for alert in generate.ALERTS]:
     problems.append("runbook.md has not one section for each alert")
@@ -72,6 +82,19 @@ for key in re.findall(r"^(?:# )?(\w+) = ", (root / "conf" / "pgweir.example.toml
 for name in metrics:
     if name != "up" and f"| `{name}` |" not in reference and not re.search(r"_(bucket|sum|count)$", name):
         problems.append(f"the reference has no metric {name}")
+
+# ... every alert and panel, and every command of the console's help.
+for name, *_ in generate.ALERTS:
+    if f"| `{name}` |" not in reference:
+        problems.append(f"the reference has no alert {name}")
+for _, title, _, _ in generate.PANELS:
+    if f"| {title} |" not in reference:
+        problems.append(f"the reference has no panel {title}")
+for path in ("status", "series", "sessions", "queries", "errors"):
+    if f"### `/api/v1/{path}" not in reference:
+        problems.append(f"the reference has nothing of /api/v1/{path}")
+if "\tSHOW PROBLEMS" not in reference or "| `pools` | `database`" not in reference:
+    problems.append("the reference has no console")
 
 print("\n".join(problems) or f"{len(generate.PANELS)} panels, {len(generate.ALERTS)} alerts: all is well")
 sys.exit(1 if problems else 0)

@@ -49,6 +49,8 @@ doctest_discover_tests(test_console TEST_PREFIX "console: " PROPERTIES LABELS un
 add_executable(test_http
     proxy_http_test.cc
     proxy_status_test.cc
+    proxy_api_reference_test.cc
+    proxy_trace_test.cc
     proxy_status_queries_test.cc
 )
 target_link_libraries(test_http PRIVATE weir_proxy weir_test_main weir_warnings)
