@@ -81,6 +81,7 @@ StatusSnapshot full_snapshot(int second) {
     host.cluster = "shop";
     host.address = "db1:5432";
     host.view.state = second > 0 ? pool::HostState::down : pool::HostState::healthy;
+    host.view.reason = pool::HostReason::connect_failed;
     snapshot.hosts.push_back(host);
     ClusterStatus cluster;
     cluster.name = "shop";
