@@ -229,10 +229,11 @@ private:
         boost::container::small_vector<std::pair<std::string_view, std::string_view>, 4> parsed;
         // Statements bound in it of which the client was told what they return.
         boost::container::small_vector<const protocol::ClientStatements::Entry*, 2> described;
-        bool parses_own_types = false;  // by their OIDs
-        bool chains = false;            // COMMIT or ROLLBACK AND CHAIN
-        bool sets_modes = false;        // of transactions
-        std::size_t texts = 0;          // whose effects were looked at
+        // What its Parse messages' types have against a replica; empty: nothing.
+        router::ReadReason parsed_types = router::ReadReason::empty;
+        bool chains = false;      // COMMIT or ROLLBACK AND CHAIN
+        bool sets_modes = false;  // of transactions
+        std::size_t texts = 0;    // whose effects were looked at
         bool only_parse_and_close = true;
         // The group is one Query with one statement of this kind.
         std::optional<router::StatementKind> lone_query;
@@ -538,7 +539,8 @@ private:
     [[gnu::hot]] void plan_message(const protocol::MessageView& message, Plan& plan);
     void plan_parse(const protocol::MessageView& message, Plan& plan);
     void plan_bind(const protocol::MessageView& message, Plan& plan);
-    bool binds_effects(std::string_view name, const Plan& plan);
+    router::ReadReason judge_types(std::string_view definition);
+    router::ReadReason judge_bound_types(std::string_view name, const Plan& plan);
     void plan_describe(const protocol::MessageView& message, Plan& plan);
     std::optional<std::string_view> text_of(std::string_view name, const Plan& plan) const;
     bool is_taken(std::string_view name, const Plan& plan) const;

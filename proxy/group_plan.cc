@@ -11,6 +11,7 @@
 namespace weir::proxy {
 
 namespace frontend = protocol::frontend;
+using router::ReadReason;
 using router::StatementKind;
 
 namespace {
@@ -95,18 +96,6 @@ bool is_short(const router::Statement& statement) {
     return kind == StatementKind::set || kind == StatementKind::reset ||
            kind == StatementKind::select || kind == StatementKind::commit ||
            kind == StatementKind::rollback;
-}
-
-// The types behind a Parse's text: some of them are none of PostgreSQL's own.
-bool has_own_types(std::string_view definition) {
-    constexpr std::uint32_t first_normal_oid = 16384;  // FirstNormalObjectId
-    const auto end = definition.find('\0');
-    if (end == std::string_view::npos) return false;
-    protocol::FieldCursor types(as_bytes(definition.substr(end + 1)));
-    for (auto left = types.u16(); left > 0 && types.ok(); --left) {
-        if (types.u32() >= first_normal_oid) return true;
-    }
-    return false;
 }
 
 // PREPARE and EXECUTE of SQL.
@@ -263,7 +252,9 @@ void ClientSession::plan_parse(const protocol::MessageView& message, Plan& plan)
     }
     const bool taken = !parse->name.empty() && is_taken(parse->name, plan);
     plan.parsed.emplace_back(parse->name, parse->text);
-    plan.parses_own_types |= has_own_types(as_text(parse->definition));
+    if (judges_reads() && plan.parsed_types == ReadReason::empty) {
+        plan.parsed_types = judge_types(as_text(parse->definition));
+    }
     if (limits_->max_prepared_statements == 0 && !parse->name.empty()) {
         plan.pin = router::PinReason::protocol_prepare;
         plan.pins |= pin_bit(plan.pin);
@@ -311,8 +302,9 @@ void ClientSession::plan_bind(const protocol::MessageView& message, Plan& plan) 
     // What a portal of another name or statement does, and how often, is not followed.
     const bool followed = bind->statement.empty() && bind->portal.empty();
     const auto& statement = *plan_text(*text, plan, followed);
-    if (judges_reads() && plan.read.on_replica() && binds_effects(bind->statement, plan)) {
-        plan.read = {router::ReadTarget::primary, router::ReadReason::volatile_type};
+    if (judges_reads() && plan.read.on_replica()) {
+        const auto reason = judge_bound_types(bind->statement, plan);
+        if (reason != ReadReason::empty) plan.read = {router::ReadTarget::primary, reason};
     }
     plan.lone_bound.reset();
     if (!statement.is_plain_select && statement.is_single()) {
@@ -324,14 +316,30 @@ void ClientSession::plan_bind(const protocol::MessageView& message, Plan& plan) 
     meter_portal(bind->portal);
 }
 
-// A parameter is of a type that the database's users have made, and reading a value of such a type
-// may do more (a domain's checks).
-bool ClientSession::binds_effects(std::string_view name, const Plan& plan) {
-    bool own = plan.parses_own_types;
-    if (!own && name.empty()) own = has_unnamed_ && has_own_types(unnamed_parse_);
-    const auto* const known = !name.empty() && statements_ ? statements_->find(name) : nullptr;
-    if (known != nullptr) own |= has_own_types((*known)->definition);
-    return own && (!has_catalog() || catalog_.catalog->reads().some_type_has_causes());
+// What the parameters' types behind a Parse's text have against a replica: reading a value of a
+// type that the database's users have made may do more (a domain's checks).
+ReadReason ClientSession::judge_types(std::string_view definition) {
+    constexpr std::uint32_t first_normal_oid = 16384;  // FirstNormalObjectId
+    const auto end = definition.find('\0');
+    if (end == std::string_view::npos) return ReadReason::empty;
+    protocol::FieldCursor types(as_bytes(definition.substr(end + 1)));
+    for (auto left = types.u16(); left > 0 && types.ok(); --left) {
+        const auto type = types.u32();
+        if (type < first_normal_oid) continue;
+        if (!has_catalog()) return ReadReason::no_catalog;
+        const auto causes = catalog_.catalog->reads().type_with(type);
+        if (!causes) return ReadReason::unknown_type;
+        if (causes->any()) return ReadReason::volatile_type;
+    }
+    return ReadReason::empty;
+}
+
+// Of all parameters of what is bound; those that the group parses were looked at.
+ReadReason ClientSession::judge_bound_types(std::string_view name, const Plan& plan) {
+    if (plan.parsed_types != ReadReason::empty) return plan.parsed_types;
+    if (name.empty()) return has_unnamed_ ? judge_types(unnamed_parse_) : ReadReason::empty;
+    const auto* const known = statements_ ? statements_->find(name) : nullptr;
+    return known != nullptr ? judge_types((*known)->definition) : ReadReason::empty;
 }
 
 // EXECUTE returns what its prepared statement does: the server must have it.

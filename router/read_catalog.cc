@@ -76,6 +76,11 @@ std::optional<ReadCauses> ReadCatalog::operator_(std::string_view name) const {
     return look_up(operators_, name);
 }
 
+std::optional<ReadCauses> ReadCatalog::type_with(std::uint32_t oid) const {
+    const auto found = types_by_oid_.find(oid);
+    return found == types_by_oid_.end() ? std::nullopt : std::optional(found->second);
+}
+
 std::optional<ReadCauses> ReadCatalog::type(std::string_view name) const {
     const auto causes = look_up(types_, name);
     // An array type that is called by its own name.

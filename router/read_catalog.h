@@ -40,8 +40,9 @@ public:
     // made a type of this name, and no cast to one of PostgreSQL's.
     std::optional<ReadCauses> type(std::string_view name) const;
 
-    // Of reading a value of some type of users, whichever it is: a parameter may be of any.
-    bool some_type_has_causes() const { return some_type_has_causes_; }
+    // Of a value of the type with this OID, which is none of PostgreSQL's own. None if it is not
+    // known: it may be new, or an array's.
+    std::optional<ReadCauses> type_with(std::uint32_t oid) const;
 
     // Of what may be called as t.name or (expression).name, by attribute_hash().
     ReadCauses attribute(std::uint32_t hash) const;
@@ -91,7 +92,7 @@ private:
     ByName<ReadCauses> types_;
     std::unordered_map<std::uint32_t, ReadCauses> attributes_;
     ReadCauses implicit_;
-    bool some_type_has_causes_ = false;
+    std::unordered_map<std::uint32_t, ReadCauses> types_by_oid_;
     std::size_t function_count_ = 0;
     std::size_t relation_count_ = 0;
 };

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdlib>
 
 namespace weir::router {
@@ -184,6 +185,9 @@ void ReadCatalogBuilder::add_type(const CatalogRow& row) {
     const NodeId made = node("t" + row.b);
     nodes_[made].causes |= causes_of_marks(row.c);
     types_.emplace_back(row.a, made);
+    std::uint32_t oid = 0;
+    std::from_chars(row.b.data(), row.b.data() + row.b.size(), oid);
+    types_by_oid_.emplace_back(oid, made);
 }
 
 // a: name, b: oid of its function, c: provolatile, "m" if it is in an operator family
@@ -265,10 +269,10 @@ void ReadCatalogBuilder::take_names() {
     }
     for (const RelationRow& row : relations_)
         catalog_.schemas_[row.schema].special[row.name] |= nodes_[row.node].causes;
-    for (const auto& [name, id] : types_) {
+    for (const auto& [name, id] : types_)
         catalog_.types_[name] |= nodes_[id].causes;
-        catalog_.some_type_has_causes_ |= nodes_[id].causes.any();
-    }
+    for (const auto& [oid, id] : types_by_oid_)
+        catalog_.types_by_oid_[oid] = nodes_[id].causes;
     for (const auto& [name, id] : operators_)
         catalog_.operators_[name] |= nodes_[id].causes;
     catalog_.implicit_ = nodes_[implicit_].causes;

@@ -83,6 +83,7 @@ private:
     // seldom declared, and to believe its volatility would keep everything on the primary.
     ReadCatalog::ByName<NodeId> unnamed_;
     std::vector<std::pair<std::string, NodeId>> types_;
+    std::vector<std::pair<std::uint32_t, NodeId>> types_by_oid_;
     std::vector<std::pair<std::string, NodeId>> operators_;
     NodeId implicit_ = new_node();
 };

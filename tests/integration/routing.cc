@@ -340,6 +340,44 @@ TEST_CASE("routing: what a replica refuses runs on the primary, unseen" * ours_o
     CHECK(other.value("select a + 0 from t") == "1");
     other.exec("commit");
     CHECK(pg.value("select 1") == "1");
+
+    // A parameter of a type, by its OID, that no replica has yet.
+    Pg reader = world.connect();
+    reader.exec("set pgweir.consistency = 'none'");
+    for (Replica* replica : {&world.one, &world.two})
+        replica->admin().exec("select pg_wal_replay_pause()");
+    pg.exec("create domain counted as int");
+    const auto oid_of = [&](const std::string& type) {
+        return static_cast<Oid>(std::stoul(direct.value("select '" + type + "'::regtype::oid")));
+    };
+    const auto shows = [&](const char* sql, Oid type) {
+        const char* const value = "7";
+        const Result result{PQexecParams(reader.raw(), sql, 1, &type, &value, nullptr, nullptr, 0)};
+        return result.good() ? result.value() : result.error();
+    };
+    CHECK(shows("select $1", oid_of("counted")) == "7");
+    CHECK(contains(route(reader), "role=primary reason=\"unknown type"));
+    wait_until("the catalog knows it, and no replica does", [&] {
+        CHECK(pg.value("/* pgweir: primary */ select 7::counted") == "7");
+        CHECK(shows("select $1", oid_of("counted")) == "7");
+        CHECK(contains(route(reader), "role=primary"));
+        return contains(route(reader), "retried=\"perhaps not replayed yet\"");
+    });
+    for (Replica* replica : {&world.one, &world.two})
+        replica->admin().exec("select pg_wal_replay_resume()");
+    // What is not known goes to the primary, until the catalog has been read.
+    wait_until("it is known", [&] {
+        CHECK(shows("select $1", oid_of("counted")) == "7");
+        return Routed::ran_on_replica(reader);
+    });
+    // ... but not one whose checks may do anything.
+    pg.exec("create function checked(int) returns bool volatile language sql as 'select true'");
+    pg.exec("create domain watched as int check (checked(value))");
+    wait_until("it is known", [&] {
+        CHECK(shows("select $1", oid_of("watched")) == "7");
+        CHECK(contains(route(reader), "role=primary"));
+        return contains(route(reader), "reason=\"volatile type");
+    });
 }
 
 TEST_CASE("routing: hints, EXPLAIN ROUTE and SHOW by both protocols" * ours_only()) {
