@@ -28,6 +28,30 @@ constexpr std::array<std::string_view, 62> reserved{
     "array",   "any",    "some",      "lateral", "operator", "fetch",
 };
 
+// Words that SQLite takes for no name, and PostgreSQL does behind AS.
+bool is_reserved_label(const Token& token) {
+    static constexpr std::array<std::string_view, 18> more{
+        "default",
+        "check",
+        "constraint",
+        "primary",
+        "references",
+        "unique",
+        "table",
+        "transaction",
+        "to",
+        "set",
+        "index",
+        "create",
+        "drop",
+        "delete",
+        "insert",
+        "update",
+        "foreign",
+        "add"};
+    return is_any_keyword(token, reserved) || is_any_keyword(token, more);
+}
+
 struct Renamed {
     std::string_view from;
     std::string_view to;
@@ -101,6 +125,7 @@ private:
         Bracket kind;
         std::size_t start;  // piece at which the operand that it belongs to begins
         std::optional<std::optional<ColumnType>> cast;
+        std::string closing = {};  // instead of ")"
     };
 
     struct Piece {
@@ -249,7 +274,7 @@ private:
     // --- words ---
 
     void word(const Token& token) {
-        const bool quoted_name = token.kind == TokenKind::quoted_identifier;
+        const bool in_quotes = token.kind == TokenKind::quoted_identifier;
         const bool follows_dot =
             at_ > 0 && at_ != behind_schema_ && is_symbol(tokens_[at_ - 1], ".");
         if (!follows_dot && is_symbol(peek(1), ".")) {
@@ -265,7 +290,11 @@ private:
                 return emit_operand("\"information_schema." + name + '"', token);
             }
         }
-        if (quoted_name || follows_dot) return name(token, follows_dot);
+        if (in_quotes || follows_dot) return name(token, follows_dot);
+        if (is_label()) {
+            ++at_;
+            return emit(quoted_name(token), token);
+        }
         if (special_word(token)) return;
         const bool text_function =
             (is_keyword(token, "left") || is_keyword(token, "right")) && is_symbol(peek(1), "(");
@@ -274,6 +303,13 @@ private:
             return emit_word(std::string(token.text), token);
         }
         name(token, follows_dot);
+    }
+
+    // Behind AS any word is a name to PostgreSQL. What goes on with "(" is another AS: of a CTE
+    // (MATERIALIZED), or of an alias with columns.
+    bool is_label() const {
+        return at_ > 0 && is_keyword(tokens_[at_ - 1], "as") && is_reserved_label(tokens_[at_]) &&
+               !is_symbol(peek(1), "(");
     }
 
     void name(const Token& token, bool follows_dot) {
@@ -390,12 +426,38 @@ private:
             if (columns) drop_from_ = alias + 1;
         }
         at_ += 2;
-        std::string quoted_name = "\"";
+        std::string column = "\"";
         for (const char c : name)
-            quoted_name.append(c == '"' ? 2 : 1, c);
+            column.append(c == '"' ? 2 : 1, c);
         open_.push_back({Bracket::unnest, pieces_.size(), {}});
-        emit_word("(SELECT value AS " + quoted_name + "\" FROM json_each(weir_json(", token);
+        emit_word("(SELECT value AS " + column + "\" FROM json_each(weir_json(", token);
         return true;
+    }
+
+    // (VALUES (1, 2)) AS t(a, b): SQLite names the columns of a common table expression, and no
+    // others. `token`: the bracket, and it is behind us.
+    bool named_values(const Token& token) {
+        if (!is_keyword(peek(0), "values") || drop_from_ != none) return false;
+        auto alias = behind_bracket(tokens_, at_ - 1);
+        if (alias < tokens_.size() && is_keyword(tokens_[alias], "as")) ++alias;
+        const bool columns = alias + 2 < tokens_.size() && is_name(tokens_[alias]) &&
+                             !is_reserved(tokens_[alias]) && is_symbol(tokens_[alias + 1], "(");
+        if (!columns) return false;
+        const auto table = quoted_name(tokens_[alias]);
+        std::string names;
+        for (auto i = alias + 1; i < behind_bracket(tokens_, alias + 1); ++i)
+            names += is_name(tokens_[i]) ? quoted_name(tokens_[i]) : std::string(tokens_[i].text);
+        drop_from_ = alias + 1;
+        open_.push_back({Bracket::plain, pieces_.size(), {}, ") SELECT * FROM " + table + ")"});
+        emit_word("(WITH " + table + names + " AS (", token);
+        return true;
+    }
+
+    static std::string quoted_name(const Token& token) {
+        std::string name = "\"";
+        for (const char c : identifier_value(token))
+            name.append(c == '"' ? 2 : 1, c);
+        return name + '"';
     }
 
     // --- operators ---
@@ -464,6 +526,7 @@ private:
             return;
         }
         if (token.text == "(") {
+            if (named_values(token)) return;
             const bool call = primary_ != none && at_ >= 2 && is_name(tokens_[at_ - 2]);
             open_.push_back({Bracket::plain, call ? primary_ : pieces_.size(), {}});
             return emit_word("(", token);
@@ -487,7 +550,11 @@ private:
         }
         const auto open = open_.back();
         open_.pop_back();
-        if (open.kind != Bracket::bare) emit(open.kind == Bracket::unnest ? ")))" : ")", token);
+        if (!open.closing.empty()) {
+            emit(open.closing, token);
+        } else if (open.kind != Bracket::bare) {
+            emit(open.kind == Bracket::unnest ? ")))" : ")", token);
+        }
         primary_ = open.start < pieces_.size() ? open.start : none;
         if (open.cast) apply_cast(*open.cast);
     }

@@ -67,6 +67,8 @@ if [[ ${WEIR_PROXY:-} != pgbouncer ]]; then
         same "the console's $command" "" "$errors"
     done
     same "the console's \\d of a table" 1 "$(console -c '\d pools' | grep -c '^cl_waiting|integer')"
+    same "the console's \\gdesc" 'cl_waiting|integer' \
+        "$(console <<<'select cl_waiting from pools \gdesc')"
     same "the console's \\l" 1 "$(console -c '\l' | grep -c "^$PGDATABASE|")"
     same "a query on the console" "$PGUSER" "$(console -c "select \"user\" from pools
         where database = '$PGDATABASE' and \"user\" ~ '^$PGUSER\$'")"

@@ -6,6 +6,7 @@ import time
 
 import psycopg
 import pytest
+from pgcli.pgexecute import PGExecute
 
 POOL_SIZE = int(os.environ["WEIR_POOL_SIZE"])
 # PgBouncer 1.18 cannot keep prepared statements apart.
@@ -144,3 +145,22 @@ def test_client_that_goes_away_in_a_transaction_leaves_nothing():
         while other.execute("select to_regclass('psycopg_gone')").fetchone() != (None,):
             assert time.monotonic() < deadline
         other.execute("create table psycopg_gone (a int)")
+
+
+@ours_only
+@pytest.mark.parametrize("database", ["pgweir", os.environ["PGDATABASE"]])
+def test_pgcli_gets_what_it_asks_for(database):
+    """What pgcli (which is psycopg) asks when it connects, and for its completions: the console
+    answers it as a database does."""
+    user = os.environ["WEIR_ADMIN" if database == "pgweir" else "PGUSER"]
+    client = PGExecute(database, user, os.environ["PGPASSWORD"], os.environ["PGHOST"],
+                       os.environ["PGPORT"], None)
+    tables = {name for _, name in client.tables()}
+    for rows in (client.search_path, client.schemata, client.views, client.table_columns,
+                 client.view_columns, client.databases, client.functions, client.datatypes,
+                 client.foreignkeys):
+        list(rows())
+    if database == "pgweir":
+        assert {"pools", "clients", "queries"} <= tables
+    assert database in client.databases()
+    assert client.full_databases()[1][0] == "Name"

@@ -103,6 +103,10 @@ TEST_CASE("console SQL: queries as PostgreSQL's users write them") {
         {"select p.tableoid > 0 from pools p limit 1", "1"},
         {"select 1;", "1"},
         {"select 1 as a, 2 b -- comment", "1|2"},
+        {"select null as default, 1 as select, x.\"table\" from (select 2 as table) x", "NULL|1|2"},
+        {"select name, n + 1 from (values ('a', 1), ('b', 2)) s(name, n) order by 2 desc",
+         "b|3;a|2"},
+        {"with t as materialized (select 3 as x) select x from t as not_t", "3"},
     };
     for (const auto& [sql, expected] : cases) {
         CAPTURE(sql);
