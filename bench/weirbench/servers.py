@@ -20,9 +20,10 @@ MAX_CLIENTS = 6000
 class Sandbox:
     """A temporary directory and all that runs in it. Use as a context manager."""
 
-    def __init__(self, binary, scale):
+    def __init__(self, binary, scale, preload=""):
         self.binary_given = binary
         self.scale = scale
+        self.preload = preload
         self.processes = []
         self.wrapper = []
         self.directory = None
@@ -93,6 +94,7 @@ class Sandbox:
                 f"unix_socket_directories = '{self.directory}'\nmax_connections = 300\n"
                 "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n"
                 "autovacuum = off\nshared_buffers = '256MB'\nmax_wal_size = '4GB'\n"
+                f"shared_preload_libraries = '{self.preload}'\n"
             )
         postgres = self.start("postgres", [f"{PG_BIN}/postgres", "-D", data], port)
         # It listens before it is ready.
