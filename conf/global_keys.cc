@@ -226,6 +226,12 @@ Keys logging() {
             )
         ),
         ranged(0, 3, key<&S::verbose>("verbose", "How much more is logged, 0 to 3.")),
+        key<&S::log_level>(
+            "log_level",
+            "How much is logged, instead of verbose: trace, debug, info, warning, error or off, of "
+            "all (debug) or of one component (pool=debug): process, clients, pool, routing, "
+            "catalog, pins, notifications, console, http."
+        ),
     };
 }
 
@@ -284,6 +290,11 @@ Keys statements() {
             )
         ),
         key<&S::trace_service_name>("trace_service_name", "service.name of the spans."),
+        key<&S::slow_explain_interval>(
+            "slow_explain_interval",
+            "Asks the replica that ran a slow SELECT for its plan (EXPLAIN, which runs nothing), "
+            "at most once in this time; 0 means never. With parameters only from PostgreSQL 16 on."
+        ),
     };
 }
 

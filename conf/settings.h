@@ -218,6 +218,7 @@ struct Settings {
     bool log_stats = true;
     Milliseconds stats_period = std::chrono::seconds(60);  // at least 1 s
     int verbose = 0;                                       // 0..3
+    std::vector<std::string> log_level;  // "debug", "pool=debug"; see log_levels.h
 
     // Statements
     bool query_stats = true;
@@ -232,6 +233,8 @@ struct Settings {
     std::string trace_endpoint;
     int trace_sample_percent = 0;  // of the statements without a traceparent, how many are traced
     std::string trace_service_name = "pgweir";
+    // A slow SELECT that ran on a replica is explained there, one at most per this time; 0 = none.
+    Milliseconds slow_explain_interval{0};
 
     // Server connections
     std::string server_reset_query = "DISCARD ALL";              // empty = none

@@ -1,6 +1,7 @@
 #include "conf/validate.h"
 
 #include "conf/http_address.h"
+#include "conf/log_levels.h"
 #include "conf/tls_options.h"
 
 #include <algorithm>
@@ -182,6 +183,9 @@ private:
         if (!s.trace_endpoint.empty()) {
             const auto url = read_http_url(s.trace_endpoint);
             if (!url.ok()) error("pgweir.trace_endpoint", url.wrong);
+        }
+        if (const auto levels = read_log_levels(s.log_level, s.verbose); !levels.ok()) {
+            error("pgweir.log_level", levels.wrong);
         }
         for (const std::string& text : s.http_listen) {
             const auto address = read_http_address(text);

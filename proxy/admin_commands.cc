@@ -26,13 +26,15 @@ bool is_known(const AdminCommand& command) {
 }
 
 // Where statements run for so long that they may wait for locks: one pool of each database.
-std::vector<pool::PoolName> pools_with_long_statements(const std::vector<SessionView>& sessions) {
+std::vector<pool::PoolName> pools_with_long_statements(
+    const std::vector<SessionView>& sessions, pool::Duration so_long
+) {
     constexpr std::size_t most = 10;
     std::map<std::string, pool::PoolName> by_database;
     const auto now = pool::Clock::now();
     for (const auto& view : sessions) {
         const bool runs = view.activity == "active" && view.server_id != 0;
-        if (!runs || now - view.request < noticed_while_waiting) continue;
+        if (!runs || now - view.request < so_long) continue;
         by_database.try_emplace(view.database, pool::PoolName{view.database, view.user});
     }
     std::vector<pool::PoolName> names;
@@ -40,6 +42,10 @@ std::vector<pool::PoolName> pools_with_long_statements(const std::vector<Session
         if (names.size() < most) names.push_back(std::move(name));
     }
     return names;
+}
+
+std::optional<pool::Duration> locks_needed(bool needed) {
+    return needed ? std::optional<pool::Duration>(noticed_while_waiting) : std::nullopt;
 }
 
 }  // namespace
@@ -121,6 +127,9 @@ protocol::Result<AdminDescription> ConsoleCommands::describe(const AdminCommand&
     if (command.verb == AdminVerb::explain_route) {
         return AdminDescription{constant_columns(explain_route_columns()), {}};
     }
+    if (command.verb == AdminVerb::trace_client) {
+        return AdminDescription{constant_columns(trace_client_columns()), {}};
+    }
     if (command.verb != AdminVerb::show) return AdminDescription{};
     const auto& columns = find_show(command.argument)->columns;
     return AdminDescription{columns.empty() ? nullptr : constant_columns(columns), {}};
@@ -157,7 +166,9 @@ void ConsoleCommands::run(const AdminCommand& command, Done done) {
 }
 
 void ConsoleCommands::with_context(
-    bool needs_sessions, bool needs_locks, std::function<void(ShowContext&)> then
+    bool needs_sessions,
+    std::optional<pool::Duration> needs_locks,
+    std::function<void(ShowContext&)> then
 ) {
     const auto make = [this] {
         return ShowContext{
@@ -168,8 +179,8 @@ void ConsoleCommands::with_context(
         return then(context);
     }
     with_sessions([this, make, needs_locks, then = std::move(then)](auto sessions) {
-        auto of =
-            needs_locks ? pools_with_long_statements(sessions) : std::vector<pool::PoolName>();
+        auto of = needs_locks ? pools_with_long_statements(sessions, *needs_locks)
+                              : std::vector<pool::PoolName>();
         if (of.empty()) {
             auto context = make();
             context.sessions = std::move(sessions);
@@ -194,7 +205,7 @@ void ConsoleCommands::query(const AdminCommand& command, Done done) {
     const auto& named = **prepared;
     with_context(
         ConsoleQueries::needs_sessions(named),
-        ConsoleQueries::needs_locks(named),
+        locks_needed(ConsoleQueries::needs_locks(named)),
         [this, command, prepared = *prepared, stop = query_stop_, done](ShowContext& context) {
             shared_.queries.run(command, prepared, session_, context, stop, done);
         }
@@ -207,9 +218,12 @@ void ConsoleCommands::show(const ShowCommand& show, const std::string& argument,
         reply.notices.push_back({"Console usage", std::string(help_text())});
         return done(std::move(reply));
     }
+    auto needs_locks = locks_needed(show.needs_locks);
+    // Whoever asks is told of the shortest wait, too.
+    if (show.accepts == is_blocking && !argument.empty()) needs_locks = pool::Duration::zero();
     with_context(
         show.needs_sessions,
-        show.needs_locks,
+        needs_locks,
         [&show, argument, done = std::move(done)](ShowContext& context) {
             context.argument = argument;
             AdminReply with_rows("SHOW");

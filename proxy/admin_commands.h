@@ -4,6 +4,7 @@
 //   admin_commands_control.cc   what is done
 //   admin_commands_cancel.cc    what clients do is ended
 //   admin_commands_clusters.cc  what is done to clusters and their hosts
+//   admin_commands_trace.cc     TRACE CLIENT
 //   admin_explain_route.cc      EXPLAIN ROUTE
 //   admin_show.h                SHOW: what there is
 #pragma once
@@ -124,8 +125,11 @@ private:
     void query(const AdminCommand& command, Done done);
     protocol::Result<PreparedSqlRef> prepare(const AdminCommand& command);
     // Calls `then` with what SHOW needs, now or later; not when this is gone by then.
+    // `needs_locks`: who waits for whose locks, where a statement has run for at least so long.
     void with_context(
-        bool needs_sessions, bool needs_locks, std::function<void(ShowContext&)> then
+        bool needs_sessions,
+        std::optional<pool::Duration> needs_locks,
+        std::function<void(ShowContext&)> then
     );
 
     ConsoleShared& shared_;
@@ -170,6 +174,10 @@ void forget_timeline(ConsoleCommands& self, const AdminCommand& command, AdminCo
 void cancel_client(ConsoleCommands& self, const AdminCommand& command, AdminCommands::Done done);
 void cancel_query(ConsoleCommands& self, const AdminCommand& command, AdminCommands::Done done);
 void cancel_idle_tx(ConsoleCommands& self, const AdminCommand& command, AdminCommands::Done done);
+
+// admin_commands_trace.cc: the messages of one client, as they come.
+const Columns& trace_client_columns();
+void trace_client(ConsoleCommands& self, const AdminCommand& command, AdminCommands::Done done);
 
 // admin_explain_route.cc: where the SQL would run in a session of the database that has set
 // nothing, by its text and the catalog alone.

@@ -86,7 +86,8 @@ void cancel_idle_tx(ConsoleCommands& self, const AdminCommand& command, Done don
     if (!limit.ok() || limit.value < conf::Milliseconds::zero()) {
         return done(command_refused("invalid duration: " + command.value, "Example: 5min"));
     }
-    spdlog::info("CANCEL IDLE_TX > '{}' command issued", printable(command.value));
+    log_of(LogComponent::console)
+        .info("CANCEL IDLE_TX > '{}' command issued", printable(command.value));
     const pool::Duration idle_for = limit.value;
     const auto act = [idle_for](ClientSession& session) {
         return session.cancel_transaction(canceled_by_operator(), idle_for);

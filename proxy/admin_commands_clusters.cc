@@ -118,7 +118,8 @@ void set_weight(ConsoleCommands& self, const AdminCommand& command, Done done) {
             "invalid weight: " + command.value, "Allowed: 0 to " + std::to_string(most_weight) + '.'
         ));
     }
-    spdlog::info("SET WEIGHT '{}' = {} command issued", printable(command.argument), weight);
+    log_of(LogComponent::console)
+        .info("SET WEIGHT '{}' = {} command issued", printable(command.argument), weight);
     for (const auto& each : *found)
         each.monitor().set_weight(each.host, weight);
     done(AdminReply("SET WEIGHT"));

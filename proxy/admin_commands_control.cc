@@ -58,7 +58,7 @@ void pause(ConsoleCommands& self, const AdminCommand& command, Done done) {
     };
     const auto undo = [&server, database, paused_before] {
         if (paused_before) return;  // somebody else's, who may rely on it
-        spdlog::info("PAUSE given up, doing RESUME");
+        log_of(LogComponent::console).info("PAUSE given up, doing RESUME");
         static_cast<void>(database.empty() ? server.resume_all() : server.resume(database));
     };
     self.wait(check, undo, std::move(done));
@@ -191,7 +191,8 @@ void set(ConsoleCommands& self, const AdminCommand& command, Done done) {
     auto& server = self.server();
     auto changed = conf::with_setting(server.settings(), command.argument, command.value);
     if (!changed) return done(command_refused("SET failed", changed.error().message));
-    spdlog::info("SET {} = {}", printable(command.argument), printable(command.value));
+    log_of(LogComponent::console)
+        .info("SET {} = {}", printable(command.argument), printable(command.value));
     const auto wanted = *changed;
     server.apply(std::move(*changed));
     // Files named by a setting may be missing or wrong; then all stays as it was.
@@ -224,14 +225,15 @@ protocol::Error command_refused(std::string message, std::string detail) {
 
 void log_command(std::string_view verb, const AdminCommand& command) {
     if (command.argument.empty()) {
-        spdlog::info("{} command issued", verb);
+        log_of(LogComponent::console).info("{} command issued", verb);
     } else {
-        spdlog::info("{} '{}' command issued", verb, printable(command.argument));
+        log_of(LogComponent::console)
+            .info("{} '{}' command issued", verb, printable(command.argument));
     }
 }
 
 const ControlCommand& control_command(AdminVerb verb) {
-    static constexpr std::array<ControlCommand, 26> commands{{
+    static constexpr std::array<ControlCommand, 27> commands{{
         {AdminVerb::begin, begin},
         {AdminVerb::cancel_client, cancel_client},
         {AdminVerb::cancel_idle_tx, cancel_idle_tx},
@@ -255,6 +257,7 @@ const ControlCommand& control_command(AdminVerb verb) {
         {AdminVerb::set, set},
         {AdminVerb::set_weight, set_weight},
         {AdminVerb::shutdown, shutdown},
+        {AdminVerb::trace_client, trace_client},
         {AdminVerb::undrain, undrain},
         {AdminVerb::unfence, unfence},
         {AdminVerb::wait_close, wait_close},

@@ -240,15 +240,16 @@ struct AdminConsole::State : std::enable_shared_from_this<State> {
         const auto& view = client->view();
         const auto id = view.id;
         if (state->shared.server.settings().log_disconnections) {
-            spdlog::info(
-                "C-{} {}/{}@{}:{} closing because: {}",
-                id,
-                printable(view.database),
-                printable(view.user),
-                view.address,
-                view.port,
-                client->ended_in_order() ? "close req" : "client unexpected eof"
-            );
+            log_of(LogComponent::console)
+                .info(
+                    "C-{} {}/{}@{}:{} closing because: {}",
+                    id,
+                    printable(view.database),
+                    printable(view.user),
+                    view.address,
+                    view.port,
+                    client->ended_in_order() ? "close req" : "client unexpected eof"
+                );
         }
         client->leave();
         state->keys.remove(id);
@@ -318,7 +319,7 @@ void AdminConsole::start(LoggedInClient client) {
             try {
                 std::rethrow_exception(failure);
             } catch (const std::exception& e) {
-                spdlog::error("console: {}", e.what());
+                log_of(LogComponent::console).error("console: {}", e.what());
             }
         }
     );

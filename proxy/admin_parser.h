@@ -37,8 +37,9 @@ enum class AdminVerb : std::uint8_t {
     resume,
     rollback,  // ROLLBACK, ABORT
     set,
-    set_weight,  // SET WEIGHT host = number
-    show,        // SELECT is the same
+    set_weight,    // SET WEIGHT host = number
+    trace_client,  // the messages of one, for `value`; none: 30 s
+    show,          // SELECT is the same
     shutdown,
     sql,  // a query: SELECT, WITH, VALUES, TABLE; SHOW with WHERE, ORDER BY ...
     undrain,

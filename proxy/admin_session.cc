@@ -7,6 +7,7 @@
 #include "protocol/message.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace weir::proxy {
@@ -196,6 +197,7 @@ void AdminSession::finish_query() {
 
 void AdminSession::start(const AdminCommand& command) {
     running_ = true;
+    columns_written_ = false;
     if (status_ == protocol::TransactionStatus::failed && command.verb == AdminVerb::commit) {
         auto rollback = command;
         rollback.verb = AdminVerb::rollback;  // as PostgreSQL: its tag says what became of it
@@ -208,12 +210,37 @@ void AdminSession::start(const AdminCommand& command) {
     });
 }
 
+// Rows of a command that goes on: a simple Query sees them as they come, a portal at its end.
+void AdminSession::take_rows(Table& table) {
+    if (!in_query_) {
+        std::move(table.rows.begin(), table.rows.end(), std::back_inserter(rows_until_now_));
+        return;
+    }
+    if (!std::exchange(columns_written_, true)) write_row_description(*table.columns, {}, out_);
+    for (const auto& row : table.rows)
+        write_data_row(*table.columns, row, {}, out_);
+}
+
 void AdminSession::finished(AdminOutcome outcome) {
+    if (outcome && outcome->more) {
+        write_notices(*outcome);
+        if (outcome->table) take_rows(*outcome->table);
+        return;
+    }
     running_ = false;
     if (!in_query_) {
+        auto rows = std::exchange(rows_until_now_, {});
         auto* portal = find_portal(executing_);
         if (portal == nullptr) return;
         if (!outcome) return fail(outcome.error());
+        if (!rows.empty() && outcome->table) {
+            auto& last = outcome->table->rows;
+            last.insert(
+                last.begin(),
+                std::make_move_iterator(rows.begin()),
+                std::make_move_iterator(rows.end())
+            );
+        }
         if (outcome->transaction) status_ = *outcome->transaction;
         write_notices(*outcome);
         portal->reply = std::move(*outcome);
@@ -225,12 +252,7 @@ void AdminSession::finished(AdminOutcome outcome) {
     }
     if (outcome->transaction) status_ = *outcome->transaction;
     write_notices(*outcome);
-    if (outcome->table) {
-        const auto& table = *outcome->table;
-        write_row_description(*table.columns, {}, out_);
-        for (const auto& row : table.rows)
-            write_data_row(*table.columns, row, {}, out_);
-    }
+    if (outcome->table) take_rows(*outcome->table);
     write_command_complete(outcome->tag, out_);
 }
 

@@ -31,6 +31,8 @@ struct AdminReply {
     std::optional<protocol::TransactionStatus> transaction;
     std::optional<Table> table;
     std::vector<AdminNotice> notices;
+    // These are the first rows; `done` is called again.
+    bool more = false;
 };
 
 using AdminOutcome = protocol::Result<AdminReply>;
@@ -49,8 +51,8 @@ public:
 
     // An Error: there is no such command.
     virtual protocol::Result<AdminDescription> describe(const AdminCommand& command) = 0;
-    // Calls `done` once, now or later; never after the session is gone. REQUIRES: describe() had no
-    // error.
+    // Calls `done` once (with AdminReply::more: and again), now or later; never after the session
+    // is gone. REQUIRES: describe() had no error.
     virtual void run(const AdminCommand& command, Done done) = 0;
 };
 
@@ -116,6 +118,7 @@ private:
 
     void start(const AdminCommand& command);
     void finished(AdminOutcome outcome);
+    void take_rows(Table& table);
     void next_of_query();
     void finish_query();
     void continue_portal(Portal& portal);
@@ -141,6 +144,8 @@ private:
     std::string executing_;  // name of the portal that runs
     std::uint32_t execute_rows_ = 0;
     std::optional<AdminOutcome> outcome_;
+    bool columns_written_ = false;     // of the simple Query's command that runs
+    std::vector<Row> rows_until_now_;  // of the portal that runs
     bool in_query_ = false;
     bool running_ = false;
     bool advancing_ = false;

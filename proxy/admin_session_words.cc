@@ -112,6 +112,17 @@ std::optional<AdminCommand> parse_transaction(const Words& words) {
     return {};
 }
 
+// "> 5min" and "'30s'" as settings say it: "5m" and "30s".
+std::string duration_in(std::string_view text) {
+    constexpr std::string_view no_duration = "> =;'\t\r\n";
+    const auto begin = text.find_first_not_of(no_duration);
+    if (begin == text.npos) return {};
+    std::string duration(text.substr(begin, text.find_last_not_of(no_duration) - begin + 1));
+    // PostgreSQL's unit.
+    if (duration.ends_with("min")) duration.resize(duration.size() - 2);
+    return duration;
+}
+
 // CANCEL CLIENT 5, CANCEL IDLE_TX > 5min: PgBouncer has nothing like them.
 std::optional<AdminCommand> parse_cancel(const Words& words, std::string_view piece) {
     if (!is_keyword(words[0], "cancel")) return {};
@@ -127,13 +138,19 @@ std::optional<AdminCommand> parse_cancel(const Words& words, std::string_view pi
     }
     if (!is_keyword(words[1], "idle_tx") || words[2].kind == TokenKind::end) return {};
     auto command = of_verb(AdminVerb::cancel_idle_tx);
-    const auto rest = piece.substr(offset_of(words[2], piece));
-    constexpr std::string_view no_duration = "> ='\t\r\n";
-    const auto begin = std::min(rest.find_first_not_of(no_duration), rest.size());
-    const auto end = rest.find_last_not_of(no_duration);
-    if (begin < rest.size()) command.value = rest.substr(begin, end - begin + 1);
-    // PostgreSQL's unit.
-    if (command.value.ends_with("min")) command.value.resize(command.value.size() - 2);
+    command.value = duration_in(piece.substr(offset_of(words[2], piece)));
+    return command;
+}
+
+// TRACE CLIENT 5 [FOR 30s]
+std::optional<AdminCommand> parse_trace(const Words& words, std::string_view piece) {
+    const bool traces = is_keyword(words[0], "trace") && is_keyword(words[1], "client") &&
+                        words[2].kind == TokenKind::number;
+    if (!traces) return {};
+    auto command = of_verb(AdminVerb::trace_client, std::string(words[2].text));
+    if (words[3].kind == TokenKind::end) return command;
+    if (!is_keyword(words[3], "for") || words[4].kind == TokenKind::end) return {};
+    command.value = duration_in(piece.substr(offset_of(words[4], piece)));
     return command;
 }
 
@@ -183,6 +200,7 @@ std::optional<AdminCommand> parse_sql_or_session(std::string_view piece, std::si
     if (auto command = parse_query(words, piece, begin)) return command;
     if (auto command = parse_transaction(words)) return command;
     if (auto command = parse_cancel(words, piece)) return command;
+    if (auto command = parse_trace(words, piece)) return command;
     return parse_session(words);
 }
 

@@ -179,7 +179,7 @@ const std::vector<ShowCommand>& show_commands() {
         {"stats_averages", stats_averages_columns(), show_stats_averages},
         {"stats_totals", stats_totals_columns(), show_stats_totals},
         {"totals", {{"name", text}, {"value", numeric}}, show_totals},
-        {"transactions", transactions_columns(), show_transactions, true},
+        {"transactions", transactions_columns(), show_transactions, true, true, false, is_blocking},
         {"users", users_columns(), show_users},
         {"version", {{"version", text}}, show_version},
         {"waits", waits_columns(), show_waits, true},
@@ -226,7 +226,8 @@ std::string_view help_text() {
     return "\n\tSHOW HELP|CONFIG|DATABASES|POOLS|CLIENTS|SERVERS|USERS|VERSION\n"
            "\tSHOW PEERS|PEER_POOLS\n"
            "\tSHOW PINS|PIN_COUNTS|LENDING|LISTENERS\n"
-           "\tSHOW PROBLEMS|WAITS|TRANSACTIONS\n"
+           "\tSHOW PROBLEMS|WAITS\n"
+           "\tSHOW TRANSACTIONS [BLOCKING]\n"
            "\tSHOW QUERIES [1m|5m|15m|all]\n"
            "\tSHOW QUERY <fingerprint>\n"
            "\tSHOW SLOW|ERRORS\n"
@@ -250,6 +251,7 @@ std::string_view help_text() {
            "\tCANCEL QUERY <fingerprint>\n"
            "\tCANCEL IDLE_TX > <duration>\n"
            "\tRESET QUERIES\n"
+           "\tTRACE CLIENT <client_id> [FOR <duration>]\n"
            "\tDRAIN <host>\n"
            "\tUNDRAIN <host>\n"
            "\tFENCE <host>\n"

@@ -92,6 +92,8 @@ std::vector<Row> show_settings(const ShowContext& context);
 // admin_show_activity.cc
 Columns waits_columns();
 std::vector<Row> show_waits(const ShowContext& context);
+// The argument of SHOW TRANSACTIONS: the servers are asked who waits for whom.
+bool is_blocking(std::string_view argument);
 Columns transactions_columns();
 std::vector<Row> show_transactions(const ShowContext& context);
 

@@ -1,5 +1,6 @@
 // SHOW WAITS and TRANSACTIONS: who waits for what, and whose transactions are open. Ours; PgBouncer
 // has neither.
+#include "proxy/admin_parser.h"
 #include "proxy/admin_show.h"
 #include "proxy/server.h"
 
@@ -127,7 +128,35 @@ Columns transactions_columns() {
         {"server_pid", int4},
         {"fingerprint", text},
         {"query", text},
+        {"blocked_by", text},
     };
+}
+
+bool is_blocking(std::string_view argument) {
+    return same_word(argument, "blocking");
+}
+
+// "4711 (client 5), 4712": PIDs of PostgreSQL, and whose they are if clients of ours. NULL: it
+// waits for nobody's locks, or nobody has asked.
+Value blockers_of(const ShowContext& context, const SessionView& view) {
+    const auto& all = context.blocked;
+    const auto found = std::find_if(all.begin(), all.end(), [&](const BlockedBackend& blocked) {
+        return view.server_process != 0 && blocked.database == view.database &&
+               blocked.process == static_cast<int>(view.server_process);
+    });
+    if (found == all.end()) return {};
+    std::string shown;
+    for (const auto process : found->blockers) {
+        shown += (shown.empty() ? "" : ", ") + std::to_string(process);
+        for (const auto& other : context.sessions) {
+            const bool same_server = other.server_address == view.server_address &&
+                                     other.server_port == view.server_port;
+            if (same_server && static_cast<int>(other.server_process) == process) {
+                shown += " (client " + std::to_string(id_shown(other.id)) + ')';
+            }
+        }
+    }
+    return shown;
 }
 
 // Oldest first.
@@ -158,6 +187,7 @@ std::vector<Row> show_transactions(const ShowContext& context) {
             has_server ? Value(std::int64_t{view.server_process}) : Value(),
             fingerprint_shown(view.fingerprint),
             view.fingerprint == nullptr ? Value() : Value(view.fingerprint->text),
+            blockers_of(context, view),
         });
     }
     return rows;

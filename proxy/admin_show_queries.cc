@@ -3,6 +3,8 @@
 #include "proxy/admin_parser.h"
 #include "proxy/admin_show.h"
 #include "proxy/server.h"
+#include "proxy/status_queries.h"
+#include "proxy/type_names.h"
 
 #include <algorithm>
 #include <array>
@@ -112,6 +114,22 @@ void add_histogram(const QueryRow& row, std::vector<Row>& rows) {
     }
 }
 
+// "$1 integer, $2 text": as the last Parse or PostgreSQL's answer to Describe has them.
+std::string types_shown(const QueryRow& row) {
+    std::string shown;
+    for (std::size_t i = 0; i < row.parameter_types.size(); ++i) {
+        const auto type = row.parameter_types[i];
+        const auto name = builtin_type_name(type);
+        shown += (shown.empty() ? "$" : ", $") + std::to_string(i + 1) + ' ';
+        if (!name.empty()) {
+            shown += name;
+        } else {
+            shown += type == 0 ? std::string("unknown") : "type " + std::to_string(type);
+        }
+    }
+    return shown;
+}
+
 // A column of SHOW QUERIES a line, and what has no room there.
 void add_details(const QueryRow& row, const Clocks& now, std::vector<Row>& rows) {
     const auto& columns = queries_columns();
@@ -126,7 +144,25 @@ void add_details(const QueryRow& row, const Clocks& now, std::vector<Row>& rows)
     }
     for (const auto& [error_class, count] : row.errors)
         rows.push_back({"errors of class " + error_class, std::to_string(count)});
+    if (!row.parameter_types.empty()) rows.push_back({"parameter types", types_shown(row)});
     add_histogram(row, rows);
+}
+
+// The last slow one: its values (if they may be shown) and its plan (if it was asked for).
+void add_slow_example(Server& server, std::uint64_t fingerprint, std::vector<Row>& rows) {
+    bool values = !server.settings().log_parameters;
+    bool plan = false;
+    for (const auto& slow : server.slow_log().last()) {
+        if (slow.fingerprint == nullptr || slow.fingerprint->id != fingerprint) continue;
+        if (!values && !slow.parameters.empty()) {
+            rows.push_back({"values of a slow one", slow.parameters});
+            values = true;
+        }
+        if (!plan && !slow.plan.empty()) {
+            rows.push_back({"plan of a slow one", slow.plan});
+            plan = true;
+        }
+    }
 }
 
 }  // namespace
@@ -172,15 +208,12 @@ Columns queries_columns() {
 std::vector<Row> show_queries(const ShowContext& context) {
     const Clocks now;
     const auto* const window = find_window(context.argument);
-    auto found =
-        context.server.queries().rows(window == nullptr ? QueryWindow::since_start : *window);
-    std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
-        return a[QueryCounter::total_time] > b[QueryCounter::total_time];
-    });
+    const auto found =
+        context.server.queries().snapshot(window == nullptr ? QueryWindow::since_start : *window);
     std::vector<Row> rows;
-    rows.reserve(found.size());
-    for (const auto& row : found)
-        rows.push_back(query_row(row, now));
+    rows.reserve(found->size());
+    for (const auto* row : top_queries(*found, found->size()))
+        rows.push_back(query_row(*row, now));
     return rows;
 }
 
@@ -195,6 +228,7 @@ std::vector<Row> show_query(const ShowContext& context) {
     if (!id) return rows;
     for (const auto& row : context.server.queries().rows_of(*id))
         add_details(row, now, rows);
+    add_slow_example(context.server, *id, rows);
     return rows;
 }
 
@@ -208,6 +242,7 @@ Columns slow_columns() {
         {"route", text},       {"rows", int8},          {"bytes_in", int8},
         {"bytes_out", int8},   {"retries", int4},       {"sqlstate", text},
         {"traceparent", text}, {"parameters", text},    {"query", text},
+        {"plan", text},
     };
 }
 
@@ -249,6 +284,7 @@ std::vector<Row> show_slow(const ShowContext& context) {
             or_null(slow.traceparent),
             or_null(slow.parameters),
             slow.fingerprint == nullptr ? std::string() : slow.fingerprint->text,
+            or_null(slow.plan),
         });
     }
     return rows;

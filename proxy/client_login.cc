@@ -308,22 +308,23 @@ asio::awaitable<void> Login::refuse(protocol::Error error) {
     permit_.reset();
     if (stream_.at_end() && !too_late) {
         // Probes of load balancers connect and close; that is no event.
-        spdlog::debug("C {} left before the end of its login", peer_.host());
+        log_of(LogComponent::clients).debug("C {} left before the end of its login", peer_.host());
         co_return;
     }
     if (too_late) error = protocol::fatal(sqlstate::query_canceled, "client_login_timeout");
     if (spoken_) counts_.failed(error.code.text());
     if (spoken_ && settings_->log_pooler_errors) {
-        spdlog::warn(
-            "C {}/{}@{}:{} closing because: {}{}{}",
-            printable(request_.database),
-            printable(request_.user),
-            peer_.host(),
-            peer_.port(),
-            printable(error.message),
-            error.detail.empty() ? "" : ": ",
-            printable(error.detail)
-        );
+        log_of(LogComponent::clients)
+            .warn(
+                "C {}/{}@{}:{} closing because: {}{}{}",
+                printable(request_.database),
+                printable(request_.user),
+                peer_.host(),
+                peer_.port(),
+                printable(error.message),
+                error.detail.empty() ? "" : ": ",
+                printable(error.detail)
+            );
     }
     if (in_handshake_ || error.code == sqlstate::connection_failure) co_return;
     auto transport = stream_.release();
@@ -359,7 +360,8 @@ void ClientLogins::start(pool::Transport transport) {
         try {
             std::rethrow_exception(failure);
         } catch (const std::exception& problem) {
-            spdlog::error("a client's login failed inside pgweir: {}", problem.what());
+            log_of(LogComponent::clients)
+                .error("a client's login failed inside pgweir: {}", problem.what());
         }
     });
 }

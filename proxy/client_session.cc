@@ -139,6 +139,8 @@ bool ClientSession::read_server() {
         return true;
     }
     auto bytes = Bytes(buffer.first(result.size));
+    if (traced_) [[unlikely]]
+        trace(TracedWay::from_server, bytes);
     std::string joined;
     if (!server_->partial.empty()) {
         joined = std::move(server_->partial);
@@ -178,6 +180,8 @@ bool ClientSession::read_client() {
     }
     const auto bytes = Bytes(buffer.first(result.size));
     counters_.bytes_received.add(result.size);
+    if (traced_) [[unlikely]]
+        trace(TracedWay::from_client, bytes);
     if (!input_.empty()) {
         input_.append(as_text(bytes));
         return true;
@@ -222,6 +226,10 @@ bool ClientSession::send_output() {
         sent += result.size;
     }
     counters_.bytes_sent.add(sent);
+    if (traced_) [[unlikely]] {
+        trace(TracedWay::to_client, bytes.first(sent));
+        if (sent == bytes.size()) trace_drained(TracedWay::to_client);
+    }
     if (output_.empty()) {
         if (sent < bytes.size()) {
             output_.assign(as_text(bytes.subspan(sent)));
@@ -247,7 +255,11 @@ void ClientSession::send_to_server() {
     // In the steady state all of it is taken at once and nothing is copied.
     if (server_output_.empty()) {
         const auto result = server_->channel.write(bytes);
-        if (result.status == pool::IoStatus::ok) bytes = bytes.subspan(result.size);
+        if (result.status == pool::IoStatus::ok) {
+            if (traced_) [[unlikely]]
+                trace(TracedWay::to_server, bytes.first(result.size));
+            bytes = bytes.subspan(result.size);
+        }
         // Of a lost server, its last words and its end come by reading.
         if (result.status == pool::IoStatus::failed) bytes = {};
     }
@@ -270,6 +282,10 @@ bool ClientSession::send_server_output() {
         }
         if (result.status != pool::IoStatus::ok) break;
         sent += result.size;
+    }
+    if (traced_) [[unlikely]] {
+        trace(TracedWay::to_server, bytes.first(sent));
+        if (sent == bytes.size()) trace_drained(TracedWay::to_server);
     }
     server_output_.erase(0, sent);
     release_if_large(server_output_);
@@ -306,9 +322,11 @@ void ClientSession::finish(std::string_view reason) {
         for (Bytes left = as_bytes(output_); !left.empty();) {
             const auto result = client_.write(left);
             if (result.status != pool::IoStatus::ok) break;
+            if (traced_) trace(TracedWay::to_client, left.first(result.size));
             left = left.subspan(result.size);
         }
     }
+    if (traced_) trace_session_ended();
     output_.clear();
     scratch.clear();
     if (last_words) {

@@ -22,15 +22,18 @@
 //   session_cancel.cc     what operators end
 //   session_routing.cc    which host of a cluster  session_retry.cc  reads that a replica refuses
 //   session_meter.cc      what statements cost
+//   session_trace.cc      what TRACE CLIENT sees
 #pragma once
 
 #include "protocol/backend_messages.h"
+#include "protocol/field_cursor.h"
 #include "protocol/message.h"
 #include "proxy/own_query.h"
 #include "proxy/pool_entry.h"
 #include "proxy/session_listening.h"
 #include "proxy/session_meter.h"
 #include "proxy/session_routing.h"
+#include "proxy/session_trace.h"
 #include "proxy/state_inquiry.h"
 #include "proxy/worker.h"
 #include "router/statement.h"
@@ -136,6 +139,9 @@ public:
     void listener_lost(const ListenerLost& lost);
     // The hosts of this cluster have other roles or states now.
     void topology_changed(const Cluster* cluster);
+    // Its messages are noted from now on, until end_trace() or its end. False: they are already.
+    bool begin_trace(std::shared_ptr<SessionTrace> trace);
+    void end_trace();
     SessionView view() const;
 
     std::uint64_t id() const { return start_.id; }
@@ -598,7 +604,20 @@ private:
         std::size_t bytes,
         const router::FingerprintRef& executed
     );
-    void meter_bind(const router::Statement& statement, const router::FingerprintRef& executed);
+    void meter_bind(
+        const router::Statement& statement,
+        const router::FingerprintRef& executed,
+        std::string_view text
+    );
+    [[gnu::cold]] QueryEntry* meter_new_bind(
+        const router::FingerprintRef& fingerprint, std::string_view text
+    );
+    [[gnu::cold]] void meter_types(
+        QueryEntry& entry, protocol::FieldCursor& fields, std::size_t count
+    );
+    [[gnu::cold]] void meter_described(
+        const protocol::MessageView& message, const protocol::Expected& request
+    );
     void meter_portal(std::string_view portal);
     void meter_execute(Bytes body);
     [[gnu::cold]] void meter_session_mode(const protocol::MessageView& message);
@@ -610,6 +629,7 @@ private:
     [[gnu::hot]] void meter_completed(std::string_view tag, std::size_t last_message);
     [[gnu::cold]] void meter_suspended(std::size_t last_message);
     [[gnu::cold]] void meter_failed(std::string_view sqlstate, bool from_server);
+    [[gnu::cold]] void meter_failed_unsent(const PlannedUse& use);
     [[gnu::cold]] void meter_settled();
     void meter_answered_here();
     [[gnu::cold]] void meter_retried();
@@ -716,6 +736,11 @@ private:
             settle_request();
         }
     }
+
+    // --- session_trace.cc ---
+    [[gnu::cold]] void trace(TracedWay way, Bytes bytes);
+    [[gnu::cold]] void trace_drained(TracedWay way);
+    [[gnu::cold]] void trace_session_ended();
 
     // --- session_parameters.cc ---
     void on_parameter_status(const protocol::MessageView& message);
@@ -904,6 +929,7 @@ private:
     bool stream_discard_ = false;  // what stream_left_ counts is thrown away
     bool reply_swallowed_ = false;
     bool pin_noticed_ = false;
+    bool traced_ = false;                              // there is an entry in worker_.traces()
     router::PinReason pin_ = router::PinReason::none;  // the first of pins_
     PinSet pins_ = 0;
 

@@ -27,7 +27,8 @@ void log_event(const std::string& cluster, const pool::ClusterEvent& event) {
     const auto level = event.level == Level::error     ? spdlog::level::err
                        : event.level == Level::warning ? spdlog::level::warn
                                                        : spdlog::level::info;
-    spdlog::log(level, "cluster {}: {}", printable(cluster), printable(event.text));
+    log_of(LogComponent::routing)
+        .log(level, "cluster {}: {}", printable(cluster), printable(event.text));
 }
 
 std::vector<std::string> addresses_of(const pool::ClusterSettings& settings) {
@@ -69,11 +70,12 @@ void Clusters::configure(const Configuration& configuration) {
     if (!std::exchange(memories_read_, true) && !settings.cluster_state_file.empty()) {
         memories_ = pool::read_timeline_file(settings.cluster_state_file);
         if (!memories_.wrong.empty()) {
-            spdlog::error(
-                "cluster_state_file: {}; until FORGET TIMELINE a primary is believed only if a "
-                "replica streams from it, or if every host answers",
-                memories_.wrong
-            );
+            log_of(LogComponent::routing)
+                .error(
+                    "cluster_state_file: {}; until FORGET TIMELINE a primary is believed only if a "
+                    "replica streams from it, or if every host answers",
+                    memories_.wrong
+                );
         }
     }
     // Of a section that is gone nobody is left to ask.
@@ -151,7 +153,7 @@ void Clusters::remember(const std::string& cluster, const pool::ClusterMemory& m
     const auto& path = configuration_.settings->cluster_state_file;
     if (path.empty()) return;
     const auto failed = pool::write_timeline_file(path, memories_.clusters);
-    if (!failed.empty()) spdlog::error("cluster_state_file: {}", failed);
+    if (!failed.empty()) log_of(LogComponent::routing).error("cluster_state_file: {}", failed);
 }
 
 void Clusters::published(const std::string& name, const pool::TopologyRef& topology) {

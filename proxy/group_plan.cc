@@ -312,7 +312,7 @@ void ClientSession::plan_bind(const protocol::MessageView& message, Plan& plan) 
         plan.lone_text = *text;
         plan.lone = &statement;
     }
-    meter_bind(statement, plan.executes);
+    meter_bind(statement, plan.executes, *text);
     meter_portal(bind->portal);
 }
 

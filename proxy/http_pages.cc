@@ -79,10 +79,9 @@ HttpResponse page(const PageContext& context) {
 }
 
 HttpResponse tables(const PageContext& context) {
+    const auto queries = context.server.queries().snapshot(QueryWindow::fifteen_minutes);
     return status_tables(
-        take_snapshot(context.server),
-        context.feed.history(),
-        top_queries(context.server.queries().rows(QueryWindow::fifteen_minutes), tables_queries)
+        take_snapshot(context.server), context.feed.history(), top_queries(*queries, tables_queries)
     );
 }
 
@@ -101,13 +100,10 @@ HttpResponse queries(const PageContext& context) {
     const auto window = query_window(asked.empty() ? "15m" : asked);
     if (!window) return json_error(400, "window is one of 1m, 5m, 15m, all");
     const auto& reports = context.server.queries();
+    const auto rows = reports.snapshot(*window);
     return large_json(
         context,
-        queries_json(
-            reports.rows(*window),
-            reports.window_length(*window),
-            context.server.settings().query_stats
-        )
+        queries_json(*rows, reports.window_length(*window), context.server.settings().query_stats)
     );
 }
 
@@ -115,9 +111,9 @@ HttpResponse queries(const PageContext& context) {
 HttpResponse query(const PageContext& context, std::string_view text) {
     const auto fingerprint = parse_fingerprint(text);
     if (!fingerprint) return json_error(400, "a fingerprint has 16 hexadecimal digits");
-    auto rows = context.server.queries().rows_of(*fingerprint);
+    const auto rows = context.server.queries().rows_of(*fingerprint);
     if (rows.empty()) return json_error(404, "no such statement, or not any more");
-    return large_json(context, query_json(std::move(rows)));
+    return large_json(context, query_json(rows));
 }
 
 HttpResponse series(const PageContext& context) {

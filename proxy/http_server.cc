@@ -120,7 +120,7 @@ private:
             );
         }
         if (access == HttpAccess::wrong_credentials) {
-            spdlog::warn("HTTP: wrong credentials");
+            log_of(LogComponent::http).warn("HTTP: wrong credentials");
             timer_.expires_after(wrong_credentials_pause);
             co_await timer_.async_wait(pool::use_op);
         }

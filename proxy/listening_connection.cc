@@ -133,7 +133,8 @@ void ListeningConnection::batch_answered() {
     }
     if (error != nullptr && requests.empty() && alone_ == 0) {
         // Nobody asked just now: what was listened to before is refused (a standby, for example).
-        spdlog::warn("listening connection: {}", printable(error->message));
+        log_of(LogComponent::notifications)
+            .warn("listening connection: {}", printable(error->message));
         return shut();
     }
     const auto shared =
@@ -187,12 +188,13 @@ asio::awaitable<bool> ListeningConnection::connect() {
     auto server = co_await host_.log_in(std::move(name), deadline);
     const auto& [database, user, host] = entry_->pool.name();
     if (!server) {
-        spdlog::warn(
-            "{}/{}: login of the listening connection failed: {}",
-            printable(database),
-            printable(user),
-            printable_without_passwords(server.error().message)
-        );
+        log_of(LogComponent::notifications)
+            .warn(
+                "{}/{}: login of the listening connection failed: {}",
+                printable(database),
+                printable(user),
+                printable_without_passwords(server.error().message)
+            );
         auto error = protocol::error(
             server.error().code,
             "could not open the connection that listens: " + server.error().message,
@@ -211,7 +213,8 @@ asio::awaitable<bool> ListeningConnection::connect() {
     since_ = used_at_ = pool::Clock::now();
     book_.forget_listened();
     leaving_ = batch_open_ = false;
-    spdlog::debug("{}/{}: listening", printable(database), printable(user));
+    log_of(LogComponent::notifications)
+        .debug("{}/{}: listening", printable(database), printable(user));
     co_return true;
 }
 
@@ -262,12 +265,13 @@ void ListeningConnection::lost() {
     state_ = State::connecting;
     // What was asked since it was told to leave, is asked of the next one.
     if (!std::exchange(leaving_, false)) {
-        spdlog::warn(
-            "{}/{}: listening connection lost, {} clients listened",
-            printable(database),
-            printable(user),
-            book_.sessions()
-        );
+        log_of(LogComponent::notifications)
+            .warn(
+                "{}/{}: listening connection lost, {} clients listened",
+                printable(database),
+                printable(user),
+                book_.sessions()
+            );
         const auto error = protocol::error(
             sqlstate::connection_failure, "the connection that listens was lost", "Try again."
         );

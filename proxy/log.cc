@@ -100,39 +100,44 @@ std::string session_prefix(const ClientSession& session) {
 }
 
 void log_pin(const ClientSession& session, std::string_view reason, std::string_view detail) {
-    if (!spdlog::should_log(spdlog::level::debug)) return;
-    spdlog::debug("{} keeps its server: {} {}", session_prefix(session), reason, printable(detail));
+    if (!log_of(LogComponent::pins).should_log(spdlog::level::debug)) return;
+    log_of(LogComponent::pins)
+        .debug("{} keeps its server: {} {}", session_prefix(session), reason, printable(detail));
 }
 
 void log_unpin(const ClientSession& session, std::string_view why) {
-    if (!spdlog::should_log(spdlog::level::debug)) return;
-    spdlog::debug("{} need not keep its server: {}", session_prefix(session), why);
+    if (!log_of(LogComponent::pins).should_log(spdlog::level::debug)) return;
+    log_of(LogComponent::pins)
+        .debug("{} need not keep its server: {}", session_prefix(session), why);
 }
 
 // Until it can, whatever reaches a name of the database's own keeps its server.
 void log_catalog(const ClientSession& session, std::string_view what) {
-    spdlog::warn("{} the catalog of its database {}", session_prefix(session), what);
+    log_of(LogComponent::catalog)
+        .warn("{} the catalog of its database {}", session_prefix(session), what);
 }
 
 void log_catalog_read(const ClientSession& session, std::size_t bytes, pool::Duration took) {
-    if (!spdlog::should_log(spdlog::level::debug)) return;
+    if (!log_of(LogComponent::catalog).should_log(spdlog::level::debug)) return;
     const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(took).count();
-    spdlog::debug("{} has read the catalog (bytes={} ms={})", session_prefix(session), bytes, ms);
+    log_of(LogComponent::catalog)
+        .debug("{} has read the catalog (bytes={} ms={})", session_prefix(session), bytes, ms);
 }
 
 void log_transactions(const ClientSession& session, std::uint64_t all, std::uint64_t pinned) {
-    if (!spdlog::should_log(spdlog::level::debug)) return;
-    spdlog::debug(
-        "{} has ended (transactions={} pinned={} application={})",
-        session_prefix(session),
-        all,
-        pinned,
-        printable(session.view().application_name)
-    );
+    if (!log_of(LogComponent::clients).should_log(spdlog::level::debug)) return;
+    log_of(LogComponent::clients)
+        .debug(
+            "{} has ended (transactions={} pinned={} application={})",
+            session_prefix(session),
+            all,
+            pinned,
+            printable(session.view().application_name)
+        );
 }
 
 void log_server_violation(const ClientSession& session, std::string_view what) {
-    spdlog::error("{} server sent {}", session_prefix(session), what);
+    log_of(LogComponent::pool).error("{} server sent {}", session_prefix(session), what);
 }
 
 }  // namespace weir::proxy

@@ -2,6 +2,7 @@
 // chose (names, values) is printed so that it cannot end a line or move a cursor.
 #pragma once
 
+#include "conf/log_levels.h"
 #include "pool/io/timer_queue.h"
 
 #include <spdlog/spdlog.h>
@@ -16,6 +17,11 @@ namespace weir::proxy {
 
 class ClientSession;
 
+using conf::LogComponent;
+
+// Whose level is set by log_level. Good for as long as the process lives. Any thread.
+spdlog::logger& log_of(LogComponent component);
+
 // `text` with control characters, backslashes and bytes that are not UTF-8 as \xNN; "..." stands
 // for what is behind the first 512 bytes.
 std::string printable(std::string_view text);
@@ -28,9 +34,8 @@ std::string session_prefix(const ClientSession& session);
 
 template <class... Args>
 void log_session(const ClientSession& session, fmt::format_string<Args...> format, Args&&... args) {
-    spdlog::info(
-        "{} {}", session_prefix(session), fmt::format(format, std::forward<Args>(args)...)
-    );
+    log_of(LogComponent::clients)
+        .info("{} {}", session_prefix(session), fmt::format(format, std::forward<Args>(args)...));
 }
 
 // For co_spawn: what ended a coroutine of the control plane, if anything did.

@@ -1,5 +1,7 @@
 #include "proxy/log_file.h"
 
+#include "proxy/log.h"
+
 #include <spdlog/details/file_helper.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/base_sink.h>
@@ -125,6 +127,19 @@ private:
 
 std::weak_ptr<LogWriter> log_writer;
 
+using Loggers = std::array<std::shared_ptr<spdlog::logger>, conf::log_components.size()>;
+
+// One for each component, all with the sinks of the process's logger.
+Loggers& loggers() {
+    static Loggers made = [] {
+        Loggers all;
+        for (auto& logger : all)
+            logger = spdlog::default_logger();
+        return all;
+    }();
+    return made;
+}
+
 }  // namespace
 
 void open_log(const conf::Settings& settings, bool to_stderr) {
@@ -133,7 +148,24 @@ void open_log(const conf::Settings& settings, bool to_stderr) {
     log_writer = writer;
     auto logger = std::make_shared<spdlog::logger>("pgweir", std::move(writer));
     logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %z [%P] %l %v");
+    for (auto& component : loggers())
+        component = logger->clone("pgweir");
     spdlog::set_default_logger(std::move(logger));
+}
+
+spdlog::logger& log_of(LogComponent component) {
+    return *loggers()[static_cast<std::size_t>(component)];
+}
+
+void set_log_levels(const conf::LogLevels& levels) {
+    for (std::size_t i = 0; i < levels.size(); ++i) {
+        const auto level = levels[i] == conf::LogLevel::off
+                               ? spdlog::level::off
+                               : static_cast<spdlog::level::level_enum>(levels[i]);
+        loggers()[i]->set_level(level);
+    }
+    // What is said of no component.
+    spdlog::set_level(loggers().front()->level());
 }
 
 void reopen_log() {

@@ -484,9 +484,8 @@ asio::awaitable<bool> run_connect_query(
         const auto body = as_bytes(message->body);
         if (message->type == protocol::backend::error_response) {
             if (const auto error = protocol::parse_error_response(body)) {
-                spdlog::warn(
-                    "connect_query failed: {}", printable_without_passwords(error->message)
-                );
+                log_of(LogComponent::pool)
+                    .warn("connect_query failed: {}", printable_without_passwords(error->message));
             }
         } else if (message->type == protocol::backend::parameter_status) {
             if (const auto status = protocol::parse_parameter_status(body)) {
@@ -546,14 +545,15 @@ asio::awaitable<void> PoolSet::open(std::shared_ptr<PoolEntry> entry, unsigned h
         pool, std::move(identity), std::move(server->transport)
     );
     connection->partial = std::move(unread);
-    spdlog::debug(
-        "S-{} {}/{}@{}:{} new connection to server",
-        connection->id(),
-        printable(pool.name().database),
-        printable(pool.name().user),
-        connection->identity().address,
-        connection->identity().port
-    );
+    log_of(LogComponent::pool)
+        .debug(
+            "S-{} {}/{}@{}:{} new connection to server",
+            connection->id(),
+            printable(pool.name().database),
+            printable(pool.name().user),
+            connection->identity().address,
+            connection->identity().port
+        );
     pool.add(std::move(connection));
     pool.opening_ended();
     if (stopping_) pool.close_all_idle(pool::CloseReason::shutdown);
@@ -577,6 +577,24 @@ asio::awaitable<protocol::Result<pool::LoggedInServer>> PoolSet::log_in_apart(
     co_return co_await login_.log_in(std::move(target), std::move(credentials), deadline);
 }
 
+asio::awaitable<protocol::Result<pool::LoggedInServer>> PoolSet::log_in_to_replica(
+    pool::PoolName name, pool::TimePoint deadline
+) {
+    const auto cluster = clusters_.find(name.database);
+    const auto topology = cluster == nullptr ? nullptr : cluster->monitor()->topology().get();
+    const bool replica = topology != nullptr && name.host < topology->hosts.size() &&
+                         topology->hosts[name.host].role == pool::HostRole::replica &&
+                         topology->hosts[name.host].may_read();
+    if (!replica) {
+        co_return protocol::error(
+            protocol::sqlstate::cannot_connect_now, "the host is no replica at this time"
+        );
+    }
+    auto target = server_target(configuration_, name);
+    auto credentials = credentials_of(name);
+    co_return co_await login_.log_in(std::move(target), std::move(credentials), deadline);
+}
+
 void PoolSet::open_failed(pool::ServerPool& pool, const protocol::Error& error) {
     const auto now = pool::Clock::now();
     auto& attempts = attempts_[pool.name()];
@@ -586,13 +604,14 @@ void PoolSet::open_failed(pool::ServerPool& pool, const protocol::Error& error) 
     // Up to a quarter less, so that many pools do not come back at the same time.
     pause -= pause / 4 * static_cast<int>(random_() % 256) / 256;
     attempts.next = now + pause;
-    spdlog::warn(
-        "{}/{}: login to the server failed: {} ({})",
-        printable(pool.name().database),
-        printable(pool.name().user),
-        printable_without_passwords(error.message),
-        error.code.text()
-    );
+    log_of(LogComponent::pool)
+        .warn(
+            "{}/{}: login to the server failed: {} ({})",
+            printable(pool.name().database),
+            printable(pool.name().user),
+            printable_without_passwords(error.message),
+            error.code.text()
+        );
     const auto counts = pool.counts(now);
     const bool alone = counts.idle + counts.active + counts.opening == 0;
     if (alone && (is_final(error) || is_server_full(error))) pool.fail_waiters(error);
@@ -617,13 +636,14 @@ void PoolSet::server_retired(pool::ServerRef server) {
 // Says goodbye and waits for PostgreSQL's: until then the backend is there and counts.
 asio::awaitable<void> PoolSet::close(pool::ServerRef server) {
     auto& pool = server->pool();
-    spdlog::debug(
-        "S-{} {}/{} closing because: {}",
-        server->id(),
-        printable(pool.name().database),
-        printable(pool.name().user),
-        text(server->close_reason)
-    );
+    log_of(LogComponent::pool)
+        .debug(
+            "S-{} {}/{} closing because: {}",
+            server->id(),
+            printable(pool.name().database),
+            printable(pool.name().user),
+            text(server->close_reason)
+        );
     if (server->floating) {
         const auto deadline = pool::Clock::now() + farewell_limit;
         const asio::any_io_executor executor = io_.get_executor();
@@ -663,7 +683,8 @@ asio::awaitable<void> PoolSet::cancel(pool::ServerRef server) {
     const auto sent =
         co_await login_.send_cancel(std::move(target), std::move(key), over_tls, deadline);
     if (!sent) {
-        spdlog::warn("S-{}: cancel request failed: {}", server->id(), sent.error().message);
+        log_of(LogComponent::pool)
+            .warn("S-{}: cancel request failed: {}", server->id(), sent.error().message);
     }
     server->pool().cancel_finished(server, sent.has_value());
 }

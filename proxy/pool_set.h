@@ -64,6 +64,11 @@ public:
         pool::PoolName name, pool::TimePoint deadline
     );
 
+    // The same with that host of the cluster, as long as it is a replica.
+    asio::awaitable<protocol::Result<pool::LoggedInServer>> log_in_to_replica(
+        pool::PoolName name, pool::TimePoint deadline
+    );
+
     // The last login to the servers of this pool failed with this, and no server is left. Of a
     // cluster, to those of any host.
     std::optional<protocol::Error> login_failure(const PoolEntry& entry) const;

@@ -7,6 +7,7 @@
 #include "proxy/query_table.h"
 #include "proxy/slow_log.h"
 
+#include <array>
 #include <deque>
 #include <map>
 #include <memory>
@@ -16,6 +17,7 @@ namespace weir::proxy {
 class QueryReports {
 public:
     static constexpr std::chrono::seconds sample_period{15};
+    static constexpr std::chrono::milliseconds snapshot_age{500};
 
     // REQUIRES: the tables live longer.
     explicit QueryReports(std::vector<QueryTable*> tables);
@@ -30,7 +32,9 @@ public:
     // window_length().
     std::vector<QueryRow> rows(QueryWindow window) const;
     std::chrono::duration<double> window_length(QueryWindow window) const;
-    // Those of one fingerprint; several if several users run it.
+    // The same, not older than snapshot_age: all that look share it. Never null.
+    std::shared_ptr<const std::vector<QueryRow>> snapshot(QueryWindow window) const;
+    // Those of one fingerprint; several if several users run it. Of the snapshot since start.
     std::vector<QueryRow> rows_of(std::uint64_t fingerprint) const;
     // By SQLSTATE, database, user and side.
     std::vector<ErrorRow> errors() const;
@@ -50,9 +54,15 @@ private:
     struct Slot;
     struct State;
 
+    struct Snapshot {
+        pool::TimePoint at{};
+        std::shared_ptr<const std::vector<QueryRow>> rows;
+    };
+
     std::vector<QueryTable*> tables_;
     std::chrono::system_clock::time_point since_;
     std::unique_ptr<State> state_;
+    mutable std::array<Snapshot, 4> snapshots_;  // by window; dropped by the next sample
 };
 
 }  // namespace weir::proxy

@@ -98,7 +98,10 @@ std::uint64_t QueryTable::application_bit(std::string_view name) {
 void QueryTable::record(QueryEntry& entry, const QueryExecution& execution, pool::TimePoint now) {
     auto& counters = entry.counters;
     if (counters[Counter::calls].value() == 0) [[unlikely]] {
-        entry.min_time.set(execution.total_time);
+        const bool first = counters[Counter::failed_calls].value() == 0;
+        if (first || entry.min_time.value() > execution.total_time) {
+            entry.min_time.set(execution.total_time);
+        }
         if (entry.first_seen.value() == 0) entry.first_seen.set(ticks(now));
     } else if (entry.min_time.value() > execution.total_time) {
         entry.min_time.set(execution.total_time);
@@ -110,13 +113,38 @@ void QueryTable::record(QueryEntry& entry, const QueryExecution& execution, pool
     counters[Counter::total_time].add(execution.total_time);
     counters[Counter::server_time].add(execution.server_time);
     if (execution.wait_time != 0) {
-        counters[Counter::wait_time].add(execution.wait_time);
-        take_max(entry.max_wait, execution.wait_time);
+        // A wait that began before the statement was looked at is no part of its time.
+        const auto waited = std::min(execution.wait_time, execution.total_time);
+        counters[Counter::wait_time].add(waited);
+        take_max(entry.max_wait, waited);
     }
     if (execution.client_time != 0) counters[Counter::client_time].add(execution.client_time);
     if (execution.on_replica) counters[Counter::replica_calls].add(1);
     take_max(entry.max_time, execution.total_time);
     entry.times.record(execution.total_time / 1000);
+    entry.last_seen.set(ticks(now));
+    entry.applications.set(entry.applications.value() | execution.application);
+}
+
+void QueryTable::record_failure(
+    QueryEntry& entry, const QueryExecution& execution, pool::TimePoint now
+) {
+    auto& counters = entry.counters;
+    const bool first =
+        counters[Counter::calls].value() == 0 && counters[Counter::failed_calls].value() == 0;
+    if (first || entry.min_time.value() > execution.total_time) {
+        entry.min_time.set(execution.total_time);
+    }
+    take_max(entry.max_time, execution.total_time);
+    take_max(entry.max_wait, execution.wait_time);
+    entry.times.record(execution.total_time / 1000);
+    counters[Counter::total_time].add(execution.total_time);
+    counters[Counter::server_time].add(execution.server_time);
+    counters[Counter::client_time].add(execution.client_time);
+    counters[Counter::wait_time].add(execution.wait_time);
+    counters[Counter::bytes_in].add(execution.bytes_in);
+    counters[Counter::bytes_out].add(execution.bytes_out);
+    if (execution.on_replica) counters[Counter::replica_calls].add(1);
     entry.last_seen.set(ticks(now));
     entry.applications.set(entry.applications.value() | execution.application);
 }
@@ -224,7 +252,8 @@ void QueryTable::fold_into_other(QueryEntry& entry) {
     for (std::size_t i = 0; i < entry.counters.size(); ++i) {
         other_.counters[i].add(entry.counters[i].value());
     }
-    if (entry.counters[Counter::calls].value() > 0) {
+    if (entry.counters[Counter::calls].value() + entry.counters[Counter::failed_calls].value() >
+        0) {
         if (fresh || other_.min_time.value() > entry.min_time.value()) {
             other_.min_time.set(entry.min_time.value());
         }

@@ -78,19 +78,32 @@ public:
     // The row stays what it is until the next begin_group().
     void keep(QueryEntry& entry) { entry.group = group_; }
 
+    // The row of a statement, as find() gives it; nullptr: there is none yet.
+    [[gnu::hot]] QueryEntry* find_known(std::uint64_t fingerprint, std::uint32_t owner) {
+        const auto found = by_key_.find(Key{fingerprint, owner});
+        if (found == by_key_.end()) [[unlikely]]
+            return nullptr;
+        found->second->group = group_;
+        return found->second;
+    }
+
     // The row of a statement. Above the limit the least used rows make room; if none can, that of
     // "other".
     [[gnu::hot]] QueryEntry& find(
         const router::FingerprintRef& fingerprint, std::uint32_t owner, pool::TimePoint now
     ) {
-        const auto found = by_key_.find(Key{fingerprint->id, owner});
-        if (found == by_key_.end()) [[unlikely]]
+        auto* const known = find_known(fingerprint->id, owner);
+        if (known == nullptr) [[unlikely]]
             return add(fingerprint, owner, now);
-        found->second->group = group_;
-        return *found->second;
+        return *known;
     }
 
     [[gnu::hot]] static void record(
+        QueryEntry& entry, const QueryExecution& execution, pool::TimePoint now
+    );
+
+    // What a call that ended with an error has cost; before record_error().
+    static void record_failure(
         QueryEntry& entry, const QueryExecution& execution, pool::TimePoint now
     );
 

@@ -74,6 +74,7 @@ Server::Server(std::string config_path, conf::Settings settings)
       )),
       queries_(tables_of(workers_)),
       pools_(io_, threads_, scram_keys_, loops_of(workers_)),
+      slow_explain_(io_, pools_, slow_log_),
       notifications_(io_, pools_, workers_),
       policy_(make_policy()),
       authenticator_(threads_, scram_keys_),
@@ -98,7 +99,7 @@ protocol::Result<Configuration> Server::load_files(conf::Settings settings) cons
     if (!settings.auth_file.empty()) {
         auto read = conf::load_userlist(settings.auth_file);
         for (const auto& warning : read.problems.warnings)
-            spdlog::warn("{}", warning.to_string());
+            log_of(LogComponent::process).warn("{}", warning.to_string());
         if (!read.users) {
             std::string text;
             for (const auto& problem : read.problems.errors) {
@@ -148,21 +149,13 @@ void Server::install(Configuration configuration) {
         );
     }
     if (const auto wrong = slow_log_.configure(*configuration_.settings); !wrong.empty()) {
-        spdlog::error("{}", wrong);
+        log_of(LogComponent::process).error("{}", wrong);
     }
     traces_.configure(*configuration_.settings);
     refresh_sessions();
-    switch (configuration_.settings->verbose) {
-        case 0:
-            spdlog::set_level(spdlog::level::info);
-            break;
-        case 1:
-            spdlog::set_level(spdlog::level::debug);
-            break;
-        default:
-            spdlog::set_level(spdlog::level::trace);
-            break;
-    }
+    const auto& now = *configuration_.settings;
+    slow_explain_.configure(now.slow_explain_interval, now.log_parameters);
+    set_log_levels(conf::read_log_levels(now.log_level, now.verbose).value);
 }
 
 protocol::Result<void> Server::open() {
@@ -188,12 +181,12 @@ void Server::run() {
     asio::co_spawn(io_, handle_signals(), log_failure);
     asio::co_spawn(io_, log_statistics(), log_failure);
     asio::co_spawn(io_, sample_queries(), log_failure);
-    spdlog::info("process up: pgweir, {} workers", workers_.size());
+    log_of(LogComponent::process).info("process up: pgweir, {} workers", workers_.size());
     io_.run();
     for (const auto& worker : workers_) {
         worker->stop(protocol::fatal(protocol::sqlstate::admin_shutdown, "server shutting down"));
     }
-    spdlog::info("stopped");
+    log_of(LogComponent::process).info("stopped");
 }
 
 asio::awaitable<void> Server::handle_signals() {
@@ -206,9 +199,9 @@ asio::awaitable<void> Server::handle_signals() {
         const bool again = shutdown_ != Shutdown::none;
         switch (signal) {
             case SIGHUP:
-                spdlog::info("got SIGHUP, re-reading config");
+                log_of(LogComponent::process).info("got SIGHUP, re-reading config");
                 if (const auto done = reload(); !done) {
-                    spdlog::error("RELOAD failed: {}", done.error().message);
+                    log_of(LogComponent::process).error("RELOAD failed: {}", done.error().message);
                 }
                 break;
             case SIGTERM:
@@ -245,26 +238,26 @@ protocol::Result<void> Server::read_again() {
     slow_log_.reopen();
     auto loaded = conf::load_file(config_path_);
     for (const auto& warning : loaded.problems.warnings)
-        spdlog::warn("{}", warning.to_string());
+        log_of(LogComponent::process).warn("{}", warning.to_string());
     if (!loaded.ok()) {
         for (const auto& problem : loaded.problems.errors)
-            spdlog::error("{}", problem.to_string());
+            log_of(LogComponent::process).error("{}", problem.to_string());
         return config_error("RELOAD failed, see logs for additional details");
     }
     const auto diff = conf::compare(settings(), *loaded.settings);
     for (const auto& key : diff.needs_restart) {
-        spdlog::warn("{} has changed; that acts after a restart", key);
+        log_of(LogComponent::process).warn("{} has changed; that acts after a restart", key);
     }
     auto wanted = conf::reloaded(settings(), *loaded.settings);
     const auto problems = conf::validate(wanted);
     for (const auto& problem : problems.errors)
-        spdlog::error("{}", problem.to_string());
+        log_of(LogComponent::process).error("{}", problem.to_string());
     if (!problems.errors.empty()) {
         return config_error("RELOAD failed, see logs for additional details");
     }
     auto files = load_files(std::move(wanted));
     if (!files) {
-        spdlog::error("{}", files.error().message);
+        log_of(LogComponent::process).error("{}", files.error().message);
         return config_error("RELOAD failed, see logs for additional details");
     }
     install(std::move(*files));
@@ -287,7 +280,7 @@ protocol::Result<void> Server::read_again() {
             notifications_.drop(name);
         }
     }
-    spdlog::info("configuration reloaded");
+    log_of(LogComponent::process).info("configuration reloaded");
     return {};
 }
 
@@ -295,7 +288,7 @@ void Server::apply(conf::Settings settings) {
     const auto diff = conf::compare(this->settings(), settings);
     auto files = load_files(settings);
     if (!files) {
-        spdlog::error("SET: {}", files.error().message);
+        log_of(LogComponent::process).error("SET: {}", files.error().message);
         return;
     }
     install(std::move(*files));
@@ -321,11 +314,11 @@ void Server::shut_down(Shutdown how) {
     shutdown_ = how;
     switch (how) {
         case Shutdown::wait_for_clients:
-            spdlog::info("shutting down: waiting for clients");
+            log_of(LogComponent::process).info("shutting down: waiting for clients");
             listener_.stop_tcp();
             break;
         case Shutdown::wait_for_servers:
-            spdlog::info("shutting down: waiting for servers");
+            log_of(LogComponent::process).info("shutting down: waiting for servers");
             listener_.stop_tcp();
             static_cast<void>(pause_all());
             for (const auto& [name, entry] : pools_.entries()) {
@@ -337,7 +330,7 @@ void Server::shut_down(Shutdown how) {
             }
             break;
         default:
-            spdlog::info("shutting down");
+            log_of(LogComponent::process).info("shutting down");
             break;
     }
     if (first) {
@@ -398,7 +391,7 @@ void Server::reset_queries() {
 }
 
 void Server::statement_was_slow(SlowStatement statement, bool logged) {
-    slow_log_.note(std::move(statement), logged);
+    slow_explain_.note(std::move(statement), logged);
 }
 
 void Server::statement_traced(SlowStatement statement) {
@@ -429,14 +422,15 @@ asio::awaitable<void> Server::log_statistics() {
                 out += counters.bytes_sent.value();
             }
         }
-        spdlog::info(
-            "stats: {} clients, since start {} transactions, {} queries, in {} B, out {} B",
-            clients(),
-            transactions,
-            queries,
-            in,
-            out
-        );
+        log_of(LogComponent::process)
+            .info(
+                "stats: {} clients, since start {} transactions, {} queries, in {} B, out {} B",
+                clients(),
+                transactions,
+                queries,
+                in,
+                out
+            );
     }
 }
 

@@ -12,6 +12,7 @@
 #include "proxy/notifications.h"
 #include "proxy/pool_set.h"
 #include "proxy/query_reports.h"
+#include "proxy/slow_explain.h"
 #include "proxy/slow_log.h"
 #include "proxy/trace_export.h"
 #include "proxy/worker.h"
@@ -195,6 +196,7 @@ private:
     std::vector<std::unique_ptr<Worker>> workers_;
     QueryReports queries_;
     PoolSet pools_;
+    SlowExplain slow_explain_;
     Notifications notifications_;
     std::shared_ptr<Admission> admission_;
     LoginPolicy policy_;

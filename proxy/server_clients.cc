@@ -156,16 +156,17 @@ protocol::Result<void> Server::authorize(const LoginRequest& request) const {
 
 void Server::deliver(LoggedInClient client) {
     if (settings().log_connections) {
-        spdlog::info(
-            "C {}/{}@{}:{} login attempt: db={} user={} tls={}",
-            printable(client.database),
-            printable(client.user),
-            client.address,
-            client.port,
-            printable(client.database),
-            printable(client.user),
-            client.tls_text.empty() ? "no" : client.tls_text
-        );
+        log_of(LogComponent::clients)
+            .info(
+                "C {}/{}@{}:{} login attempt: db={} user={} tls={}",
+                printable(client.database),
+                printable(client.user),
+                client.address,
+                client.port,
+                printable(client.database),
+                printable(client.user),
+                client.tls_text.empty() ? "no" : client.tls_text
+            );
     }
     if (client.console) return console_->start(std::move(client));
     begin_session(std::move(client));

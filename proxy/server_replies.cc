@@ -163,6 +163,9 @@ void ClientSession::on_message(const protocol::MessageView& message) {
         case backend::no_data:
             if (step.about) columns_told(message, *step.about);
             break;
+        case backend::parameter_description:
+            if (step.about) meter_described(message, *step.about);
+            break;
         case backend::parse_complete:
         case backend::close_complete:
             name_settled(*step.about);
@@ -514,6 +517,8 @@ void ClientSession::send_passed() {
             const auto result = client_.write(bytes);
             if (result.status != pool::IoStatus::ok) break;
             counters_.bytes_sent.add(result.size);
+            if (traced_) [[unlikely]]
+                trace(TracedWay::to_client, bytes.first(result.size));
             bytes = bytes.subspan(result.size);
         }
     }

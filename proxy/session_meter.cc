@@ -10,8 +10,11 @@
 #include "protocol/masked_text.h"
 #include "proxy/client_session.h"
 
+#include <boost/endian/conversion.hpp>
+
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 
 namespace weir::proxy {
 
@@ -26,6 +29,8 @@ constexpr std::size_t name_limit = 1000;
 // Of a group whose values may be logged.
 constexpr std::size_t request_limit = 64 * 1024;
 constexpr std::size_t logged_value_limit = 1024;
+// Of a statement's parameters.
+constexpr std::size_t shown_types = 100;
 
 std::uint64_t nanoseconds(pool::Duration duration) {
     return duration.count() > 0 ? static_cast<std::uint64_t>(duration.count()) : 0;
@@ -86,21 +91,70 @@ void ClientSession::meter_text(
     auto size = static_cast<std::uint32_t>(bytes);
     const bool executes = executed != nullptr && statement.kind() == router::StatementKind::execute;
     for (const auto& fingerprint : statement.fingerprints) {
-        uses.push_back({meter_row(executes ? executed : fingerprint), size});
+        uses.push_back({meter_row(executes ? executed : fingerprint), size, 0});
         size = 0;
     }
     if (!statement.traceparent.empty()) meter_.keep().traceparent = statement.traceparent;
 }
 
-// A Bind of a statement that is known.
+// A Bind of a statement that is known, of this text (see text_of).
 void ClientSession::meter_bind(
-    const router::Statement& statement, const router::FingerprintRef& executed
+    const router::Statement& statement,
+    const router::FingerprintRef& executed,
+    std::string_view text
 ) {
     if (!limits_->meters() || statement.fingerprints.empty()) return;
     const bool executes = executed != nullptr && statement.kind() == router::StatementKind::execute;
     const auto& fingerprint = executes ? executed : statement.fingerprints.front();
-    meter_.bound = StatementMeter::Row::of(meter_row(fingerprint));
+    auto* entry = worker_.queries().find_known(fingerprint->id, meter_.owner);
+    if (entry == nullptr) [[unlikely]]
+        entry = meter_new_bind(fingerprint, text);
+    meter_.bound = StatementMeter::Row::of(entry);
     if (!statement.traceparent.empty()) meter_.keep().traceparent = statement.traceparent;
+}
+
+// The first one of a row: what its parameters are declared as. Behind a text that came by Parse are
+// its end and the types, in the message as in what is kept of it.
+QueryEntry* ClientSession::meter_new_bind(
+    const router::FingerprintRef& fingerprint, std::string_view text
+) {
+    auto* const entry = meter_row(fingerprint);
+    if (text.empty()) return entry;  // or too large to be kept
+    protocol::FieldCursor fields(as_bytes({text.data() + text.size() + 1, 2}));
+    const std::size_t count = fields.u16();
+    fields = protocol::FieldCursor(as_bytes({text.data() + text.size() + 3, count * 4}));
+    meter_types(*entry, fields, count);
+    return entry;
+}
+
+// Those that the client, or PostgreSQL, calls unknown are 0.
+void ClientSession::meter_types(
+    QueryEntry& entry, protocol::FieldCursor& fields, std::size_t count
+) {
+    std::vector<protocol::Oid> types(std::min(count, shown_types));
+    bool any = false;
+    for (auto& type : types) {
+        type = fields.u32();
+        any |= type != 0;
+    }
+    if (any && fields.ok()) worker_.queries().set_parameter_types(entry, std::move(types));
+}
+
+// ParameterDescription of a statement that has a name: PostgreSQL knows better.
+void ClientSession::meter_described(
+    const protocol::MessageView& message, const protocol::Expected& request
+) {
+    if (!limits_->meters() || request.reply != protocol::Reply::forward || request.tag == 0 ||
+        !statements_) {
+        return;
+    }
+    const auto* const known = statements_->find(statements_->name_of(request.tag));
+    if (known == nullptr || (*known)->resident || (*known)->from_sql) return;
+    const auto& statement = *knowledge_of((*known)->text());
+    if (statement.fingerprints.empty()) return;
+    protocol::FieldCursor fields(message.body);
+    const std::size_t count = fields.u16();
+    meter_types(*meter_row(statement.fingerprints.front()), fields, count);
 }
 
 // A portal with a name may be executed in pieces, and later.
@@ -121,7 +175,11 @@ void ClientSession::meter_portal(std::string_view portal) {
 void ClientSession::meter_execute(Bytes body) {
     if (!limits_->meters()) return;
     auto row = meter_.bound;
-    if (!body.empty() && body[0] != std::byte{0} && meter_.rare != nullptr) {
+    std::uint32_t most_rows = 0;
+    constexpr std::size_t unnamed_size = 1 + sizeof most_rows;
+    if (body.size() == unnamed_size) {
+        std::memcpy(&most_rows, body.data() + 1, sizeof most_rows);
+    } else if (meter_.rare != nullptr) {
         const auto portal = protocol::FieldCursor(body).c_string();
         for (const auto& known : meter_.rare->portals) {
             if (known.name == portal) row = known.row;
@@ -129,7 +187,7 @@ void ClientSession::meter_execute(Bytes body) {
     }
     auto* const entry = row.get();
     if (entry != nullptr) worker_.queries().keep(*entry);
-    worker_.planned_uses().push_back({entry, 0});
+    worker_.planned_uses().push_back({entry, 0, most_rows});
 }
 
 // In session mode nothing else looks at texts and names.
@@ -171,7 +229,7 @@ void ClientSession::meter_session_mode(const protocol::MessageView& message) {
 
 void ClientSession::meter_large(char type) {
     if (!limits_->meters() || type != frontend::query) return;
-    worker_.planned_uses().push_back({meter_row(too_large()), 0});
+    worker_.planned_uses().push_back({meter_row(too_large())});
 }
 
 // --- from the sending to the end ---
@@ -267,10 +325,17 @@ void ClientSession::meter_completed(std::string_view tag, std::size_t last_messa
     meter_next();
 }
 
-// PortalSuspended: rows, but not yet a call.
+// PortalSuspended. Of the unnamed portal that is all there will be: whoever wants more of a portal
+// gives it a name (asyncpg's fetchrow and fetchval want one row, and no more). One with a name is a
+// call when it is complete.
 void ClientSession::meter_suspended(std::size_t last_message) {
     auto& m = meter_;
     if (m.idle()) return;
+    if (const auto most_rows = m.running[m.head].most_rows; most_rows != 0) {
+        return meter_completed(
+            "SELECT " + std::to_string(boost::endian::big_to_native(most_rows)), last_message
+        );
+    }
     const auto done = meter_measure(last_message);
     auto* const entry = m.running[m.head].entry;
     if (entry != nullptr && limits_->query_stats) {
@@ -292,11 +357,7 @@ void ClientSession::meter_failed(std::string_view sqlstate, bool from_server) {
         entry = m.running[m.head].entry;
         const auto done = meter_measure(0);
         if (entry != nullptr && limits_->query_stats) {
-            entry->counters[Counter::total_time].add(done.total_time);
-            entry->counters[Counter::server_time].add(done.server_time);
-            entry->counters[Counter::wait_time].add(done.wait_time);
-            entry->counters[Counter::bytes_in].add(done.bytes_in);
-            entry->counters[Counter::bytes_out].add(done.bytes_out);
+            QueryTable::record_failure(*entry, done, worker_.loop().now());
             if (m.rare != nullptr) meter_trace(*entry);
         }
         if (done.total_time >= limits_->noticed_from) meter_noticed(entry, done, sqlstate);
@@ -304,6 +365,7 @@ void ClientSession::meter_failed(std::string_view sqlstate, bool from_server) {
         // Not yet sent, if it is one at all: a Parse, or Sync, may fail, too.
         auto& uses = worker_.planned_uses();
         entry = uses.empty() ? nullptr : uses.front().entry;
+        if (entry != nullptr && limits_->query_stats) meter_failed_unsent(uses.front());
         uses.clear();
         if (limits_->traces && entry != nullptr && m.arrived != pool::TimePoint{}) {
             meter_unsent(*entry, sqlstate);
@@ -317,6 +379,21 @@ void ClientSession::meter_failed(std::string_view sqlstate, bool from_server) {
         );
     }
     if (runs) meter_next();
+}
+
+// It has waited for as long as it lived.
+void ClientSession::meter_failed_unsent(const PlannedUse& use) {
+    auto& m = meter_;
+    const auto now = worker_.loop().now();
+    QueryExecution done;
+    done.bytes_in = use.bytes_in;
+    done.application = m.application;
+    if (m.arrived != pool::TimePoint{}) {
+        done.total_time = nanoseconds(now - m.arrived);
+        if (waiting_) m.waited += now - waiter_.since;
+        done.wait_time = std::min(nanoseconds(m.waited), done.total_time);
+    }
+    QueryTable::record_failure(*use.entry, done, now);
 }
 
 // ReadyForQuery: what has had no answer was skipped.
@@ -334,6 +411,8 @@ void ClientSession::meter_settled() {
 void ClientSession::meter_answered_here() {
     const auto now = worker_.loop().now();
     meter_.arrived = {};
+    // By a group that has got no answer: it is nobody's now.
+    meter_.waited = {};
     if (meter_.application_for != parameters_) meter_application();
     for (const auto& use : worker_.planned_uses()) {
         if (use.entry == nullptr || !limits_->query_stats) continue;
@@ -492,7 +571,7 @@ SlowStatement ClientSession::meter_describe(
     SlowStatement slow;
     slow.ended = std::chrono::system_clock::now();
     slow.duration = microseconds(done.total_time);
-    slow.wait = microseconds(done.wait_time);
+    slow.wait = microseconds(std::min(done.wait_time, done.total_time));
     slow.server = microseconds(done.server_time);
     slow.client = microseconds(done.client_time);
     if (entry != nullptr) slow.fingerprint = entry->fingerprint;
@@ -513,6 +592,13 @@ SlowStatement ClientSession::meter_describe(
     }
     if (routing_ != nullptr) {
         slow.on_replica = routing_->on_replica;
+        slow.host = routing_->host;
+        slow.search_path = parameters_->value("search_path");
+        const auto role = parameters_->value("role");
+        const auto identity = parameters_->value("session_authorization");
+        slow.other_role =
+            (!role.empty() && role != "none") ||
+            (server_ != nullptr && !identity.empty() && identity != server_->login_user());
         slow.route_reason = router::text(routing_->last.reason);
     }
     slow.retries = m.retries;

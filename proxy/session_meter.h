@@ -15,6 +15,9 @@ namespace weir::proxy {
 struct PlannedUse {
     QueryEntry* entry = nullptr;
     std::uint32_t bytes_in = 0;
+    // Of an Execute of the unnamed portal: the most rows it wants, as the message has it (in
+    // network order); 0: all.
+    std::uint32_t most_rows = 0;
 };
 
 struct StatementMeter {

@@ -40,10 +40,14 @@ struct SlowStatement {
     int server_port = 0;
     std::uint32_t server_process = 0;
     bool on_replica = false;
+    unsigned host = 0;              // of the cluster, in the order of its settings
+    std::string search_path;        // of the client; empty: the server's own
+    bool other_role = false;        // by SET ROLE or SET SESSION AUTHORIZATION
     std::string_view route_reason;  // why it ran there; empty without a cluster
     std::uint32_t retries = 0;
     std::string traceparent;  // empty: none
     std::string sqlstate;     // of its error; empty: it ended well
+    std::string plan;         // of EXPLAIN; empty: it was not asked for
     std::string parameters;   // with log_parameters only: the text with its values, and Bind's
 };
 

@@ -108,6 +108,7 @@ std::string json_line(const SlowStatement& s) {
     if (!s.traceparent.empty()) text("traceparent", s.traceparent);
     if (!s.sqlstate.empty()) text("sqlstate", s.sqlstate);
     if (!s.parameters.empty()) text("statement", s.parameters);
+    if (!s.plan.empty()) text("plan", s.plan);
     return out + "}\n";
 }
 
@@ -143,6 +144,7 @@ std::string text_line(const SlowStatement& s) {
     );
     if (!s.traceparent.empty()) out += ", traceparent: " + s.traceparent;
     if (!s.sqlstate.empty()) out += ", sqlstate: " + s.sqlstate;
+    if (!s.plan.empty()) out += ", plan: " + plain(s.plan);
     return out + "\n";
 }
 

@@ -1,6 +1,7 @@
 // PostgreSQL's functions and operators that SQLite lacks, as far as queries on the console and the
 // start-up queries of clients need them.
 #include "proxy/sqlite.h"
+#include "proxy/type_names.h"
 
 #include <algorithm>
 #include <array>
@@ -424,28 +425,8 @@ void encoding_number(sqlite3_context* context, int, sqlite3_value** values) {
 
 void format_type(sqlite3_context* context, int, sqlite3_value** values) {
     if (is_null(values[0])) return;
-    static constexpr std::pair<int, const char*> names[] = {
-        {16, "boolean"},
-        {17, "bytea"},
-        {18, "\"char\""},
-        {19, "name"},
-        {20, "bigint"},
-        {21, "smallint"},
-        {23, "integer"},
-        {25, "text"},
-        {26, "oid"},
-        {701, "double precision"},
-        {1009, "text[]"},
-        {1043, "character varying"},
-        {1184, "timestamp with time zone"},
-        {1700, "numeric"},
-        {2205, "regclass"},
-    };
-    const auto type = sqlite3_value_int(values[0]);
-    for (const auto& [oid, name] : names) {
-        if (oid == type) return answer_text(context, name);
-    }
-    answer_text(context, "???");
+    const auto name = builtin_type_name(static_cast<protocol::Oid>(sqlite3_value_int(values[0])));
+    answer_text(context, name.empty() ? std::string_view("???") : name);
 }
 
 // --- what is always the same ---

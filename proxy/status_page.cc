@@ -214,7 +214,7 @@ std::string hosts_table(const StatusSnapshot& snapshot, const StatusHistory& his
     return table.end();
 }
 
-std::string queries_table(const std::vector<QueryRow>& queries) {
+std::string queries_table(const std::vector<const QueryRow*>& queries) {
     TableWriter table(
         "Statements of the last 15 minutes, by their total time",
         {"statement",
@@ -232,7 +232,8 @@ std::string queries_table(const std::vector<QueryRow>& queries) {
     const auto fraction = [](double value) {
         return fmt::format("{:.3f}", value);
     };
-    for (const auto& row : queries) {
+    for (const auto* shown : queries) {
+        const auto& row = *shown;
         table.row(
             {std::string(row.text()),
              row.is_other() ? std::string() : router::fingerprint_text(row.fingerprint->id),
@@ -284,7 +285,7 @@ HttpResponse status_page(const HttpRequest& request) {
 HttpResponse status_tables(
     const StatusSnapshot& snapshot,
     const StatusHistory& history,
-    const std::vector<QueryRow>& queries
+    const std::vector<const QueryRow*>& queries
 ) {
     HttpResponse response;
     response.type = "text/html; charset=utf-8";

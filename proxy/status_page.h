@@ -17,7 +17,7 @@ HttpResponse status_page(const HttpRequest& request);
 HttpResponse status_tables(
     const StatusSnapshot& snapshot,
     const StatusHistory& history,
-    const std::vector<QueryRow>& queries
+    const std::vector<const QueryRow*>& queries
 );
 
 }  // namespace weir::proxy

@@ -150,18 +150,22 @@ std::optional<std::uint64_t> parse_fingerprint(std::string_view text) {
     return id;
 }
 
-std::vector<QueryRow> top_queries(std::vector<QueryRow> rows, std::size_t most) {
-    keep_top(rows, most, [](const QueryRow& row) { return row[Counter::total_time]; });
-    return rows;
+std::vector<const QueryRow*> top_queries(const std::vector<QueryRow>& rows, std::size_t most) {
+    std::vector<const QueryRow*> top;
+    top.reserve(rows.size());
+    for (const auto& row : rows)
+        top.push_back(&row);
+    keep_top(top, most, [](const QueryRow* row) { return (*row)[Counter::total_time]; });
+    return top;
 }
 
 std::string queries_json(
-    std::vector<QueryRow> rows, std::chrono::duration<double> length, bool enabled
+    const std::vector<QueryRow>& rows, std::chrono::duration<double> length, bool enabled
 ) {
     const auto total = rows.size();
     Json list = Json::array();
-    for (const auto& row : top_queries(std::move(rows), most_queries))
-        list.push_back(row_json(row));
+    for (const auto* row : top_queries(rows, most_queries))
+        list.push_back(row_json(*row));
     return dumped({
         {"queries", std::move(list)},
         {"total", total},
@@ -170,13 +174,13 @@ std::string queries_json(
     });
 }
 
-std::string query_json(std::vector<QueryRow> rows) {
+std::string query_json(const std::vector<QueryRow>& rows) {
     const auto fingerprint = rows.front().fingerprint;
     const auto total = rows.size();
     auto sum = sum_json(rows);
     Json list = Json::array();
-    for (const auto& row : top_queries(std::move(rows), most_queries))
-        list.push_back(detail_json(row));
+    for (const auto* row : top_queries(rows, most_queries))
+        list.push_back(detail_json(*row));
     return dumped({
         {"fingerprint", router::fingerprint_text(fingerprint->id)},
         {"text", fingerprint->text},

@@ -8,6 +8,7 @@
 #include "protocol/statement_catalog.h"
 #include "proxy/channel_table.h"
 #include "proxy/session_meter.h"
+#include "proxy/session_trace.h"
 #include "proxy/slow_log.h"
 #include "proxy/worker_routing.h"
 #include "router/statement_cache.h"
@@ -119,6 +120,11 @@ public:
     // A number below `limit`, by chance.
     std::uint32_t draw(std::uint32_t limit);
 
+    // Of the sessions whose messages are noted; hardly ever one.
+    std::vector<std::pair<const ClientSession*, std::shared_ptr<SessionTrace>>>& traces() {
+        return traces_;
+    }
+
     // Of sessions whose databases are clusters.
     WorkerRouting& routing() {
         if (routing_ == nullptr) routing_ = std::make_unique<WorkerRouting>(index_ + 1);
@@ -150,6 +156,7 @@ private:
     std::vector<PlannedUse> planned_uses_;
     std::minstd_rand random_;
     std::unique_ptr<WorkerRouting> routing_;
+    std::vector<std::pair<const ClientSession*, std::shared_ptr<SessionTrace>>> traces_;
     ChannelTable channels_;
     protocol::MessageWriter to_client_;
     protocol::MessageWriter to_server_;

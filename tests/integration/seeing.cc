@@ -262,6 +262,18 @@ TEST_CASE(
     CHECK(cell(console.exec("SHOW QUERIES 1m"), "fingerprint", id, "calls") == "5");
     CHECK(cell(console.exec("SHOW QUERY " + id), "name", "rows", "value") == "15");
     CHECK(cell(console.exec("SHOW QUERY " + id), "name", "fingerprint", "value") == id);
+    // What a prepared statement's parameters are: the client has asked.
+    client.prepare("typed", "select $1::int + $2::bigint as typed");
+    CHECK(Result(PQdescribePrepared(client.raw(), "typed")).good());
+    client.exec_prepared("typed", {{"1"}, {"2"}});
+    wait_until("its types are shown", [&] {
+        const auto typed =
+            console.exec("select fingerprint from queries where query like '%as typed'");
+        return typed.rows() == 1 &&
+               cell(
+                   console.exec("SHOW QUERY " + typed.value()), "name", "parameter types", "value"
+               ) == "$1 integer, $2 bigint";
+    });
     CHECK_FALSE(console.try_exec("SHOW QUERY nonsense").good());
     CHECK_FALSE(console.try_exec("SHOW QUERIES 2m").good());
     const auto slow = console.exec("SHOW SLOW");

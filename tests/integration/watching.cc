@@ -3,7 +3,9 @@
 #include "tests/integration/console_table.h"
 #include "tests/integration/fixture.h"
 
+#include <algorithm>
 #include <deque>
+#include <optional>
 
 using namespace weir::test;
 
@@ -107,7 +109,7 @@ TEST_CASE("who may only see may ask, too, and end nothing" * ours_only()) {
     Pg watcher{proxy.conninfo(role_scram, "", "pgweir")};
     CHECK(watcher.value("select count(*) from databases where name = 'nope'") == "0");
     CHECK(watcher.exec("SHOW PROBLEMS").rows() == 0);
-    for (const char* command : {"CANCEL CLIENT 1", "CANCEL IDLE_TX > 1s"}) {
+    for (const char* command : {"CANCEL CLIENT 1", "CANCEL IDLE_TX > 1s", "TRACE CLIENT 1"}) {
         CAPTURE(command);
         CHECK_FALSE(watcher.try_exec(command).good());
     }
@@ -147,7 +149,7 @@ TEST_CASE(
     // By age; a transaction that is younger stays, and so does one that hangs on its server.
     holder.exec("begin");
     holder.exec("insert into t values (3)");
-    CHECK(console.exec("CANCEL IDLE_TX > 5min").tag() == "CANCEL 0");
+    CHECK(console.exec("CANCEL IDLE_TX > 5min;").tag() == "CANCEL 0");
     CHECK(console.exec("CANCEL IDLE_TX > 0s").tag() == "CANCEL 1");
     // COMMIT is never told to have been done.
     CHECK(holder.try_exec("commit").sqlstate() == "25P03");
@@ -183,6 +185,123 @@ TEST_CASE("CANCEL CLIENT ends a running and a waiting query" * ours_only()) {
     }
     CHECK(runs.value("select 1") == "1");
     CHECK(waits.value("select 1") == "1");
+}
+
+TEST_CASE("SHOW TRANSACTIONS BLOCKING names who is waited for" * ours_only()) {
+    const Fixture fixture{3};
+    Pg console = fixture.proxy.console();
+    Pg holder = fixture.connect("application_name=holder");
+    holder.exec("create table t (a int)");
+    holder.exec("begin");
+    holder.exec("lock table t");
+    Pg waiter = fixture.connect("application_name=waiter");
+    waiter.exec("begin");
+    waiter.send("insert into t values (1)");
+    const auto client = "(client " + client_id(console, "holder") + ")";
+    wait_until("it waits for the holder", [&] {
+        const auto shown = console.exec("SHOW TRANSACTIONS BLOCKING");
+        return shown.rows() == 2 && cell(shown, "application_name", "holder", "blocked_by") == "" &&
+               cell(shown, "application_name", "waiter", "blocked_by").find(client) !=
+                   std::string::npos;
+    });
+    // Nobody is asked for nothing.
+    const auto shown = console.exec("SHOW TRANSACTIONS");
+    CHECK(cell(shown, "application_name", "waiter", "blocked_by") == "");
+    CHECK_FALSE(console.try_exec("SHOW TRANSACTIONS blocked").good());
+    holder.exec("commit");
+    waiter.finish();
+}
+
+TEST_CASE("log_level: a component's lines, by SET" * ours_only()) {
+    const Fixture fixture{1};
+    Pg console = fixture.proxy.console();
+    const auto pin = [&](const std::string& name) {
+        Pg client = fixture.connect("application_name=" + name);
+        client.exec("create temporary table " + name + " (a int)");
+    };
+    const auto logs = [&](const std::string& what) {
+        return fixture.proxy.log().find(what) != std::string::npos;
+    };
+    pin("quiet");
+    console.exec("SET log_level = 'pins=debug'");
+    CHECK(console.value("select value from config where key = 'log_level'") == "pins=debug");
+    pin("loud");
+    wait_until("it is in the log", [&] { return logs("keeps its server"); });
+    // Of no other component, and not of the time before.
+    CHECK_FALSE(logs("new connection to server"));
+    console.exec("SET log_level = 'pool=debug'");
+    console.exec("RECONNECT");
+    pin("again");
+    wait_until("it is in the log", [&] { return logs("new connection to server"); });
+    for (const char* wrong : {"'pool=loud'", "'lake=debug'"})
+        CHECK_FALSE(console.try_exec(std::string("SET log_level = ") + wrong).good());
+}
+
+TEST_CASE("TRACE CLIENT shows a client's messages, and nothing of what is in them" * ours_only()) {
+    const Fixture fixture{2};
+    Pg console = fixture.proxy.console();
+    Pg watcher = fixture.proxy.console();
+    Pg other = fixture.connect();
+    std::optional<Pg> client(fixture.connect("application_name=traced"));
+    const auto trace = "TRACE CLIENT " + client_id(console, "traced");
+    watcher.send(trace + " FOR 5min");
+    // It cannot be told when it has begun; but nobody may trace the client twice then.
+    wait_until("the trace has begun", [&] {
+        Pg second = fixture.proxy.console();
+        second.send(trace + " FOR 1ms");
+        return second.finish().error().find("traced already") != std::string::npos;
+    });
+    const std::string sql = "select 'S3CRET' from generate_series(1, 1000)";
+    client->exec(sql);
+    other.exec(sql);
+    client->prepare("p", "select $1::text");
+    client->exec_prepared("p", {{"S3CRET"}});
+    client.reset();
+    const auto rows = watcher.finish();
+    REQUIRE(rows.good());
+    REQUIRE(rows.columns() == 7);
+    std::vector<std::string> seen;
+    for (int row = 0; row < rows.rows(); ++row) {
+        seen.push_back(rows.value(row, 1) + ' ' + rows.value(row, 2) + ' ' + rows.value(row, 4));
+        for (int column = 0; column < rows.columns(); ++column)
+            CHECK(rows.value(row, column).find("S3CRET") == std::string::npos);
+        const bool of_server = rows.value(row, 1).find("server") != std::string::npos;
+        CHECK(rows.is_null(row, 6) != of_server);
+    }
+    const auto size = std::to_string(sql.size() + 6);
+    REQUIRE(seen.size() > 10);
+    CHECK(seen[0] == "client -> pgweir Query 1");
+    CHECK(rows.value(0, 5) == size);
+    CHECK(seen[1] == "pgweir -> server Query 1");
+    const auto times = [&](const std::string& what) {
+        return std::count(seen.begin(), seen.end(), what);
+    };
+    // Both ways, and once: the other client is not seen.
+    int passed = 0;
+    for (int row = 0; row < rows.rows(); ++row) {
+        const bool is_row = rows.value(row, 2) == "DataRow";
+        if (is_row && rows.value(row, 1) == "pgweir -> client") {
+            passed += std::stoi(rows.value(row, 4));
+        }
+    }
+    CHECK(passed == 1001);
+    CHECK(times("client -> pgweir Query 1") == 1);
+    CHECK(times("client -> pgweir Parse 1") == 1);
+    // The client's, and those of pgweir itself.
+    CHECK(times("pgweir -> server Parse 1") >= 1);
+    CHECK(times("client -> pgweir Bind 1") == 1);
+    CHECK(times("client -> pgweir Terminate 1") == 1);
+    CHECK(times("pgweir -> client ReadyForQuery 1") == 3);
+    // By both protocols; ended by its time, and by a cancel.
+    Pg again = fixture.connect("application_name=again");
+    const auto trace_again = "TRACE CLIENT " + client_id(console, "again");
+    CHECK(console.exec(trace_again + " FOR 30ms ;", Parameters{}).tag() == "TRACE");
+    watcher.send(trace_again);
+    watcher.cancel();
+    CHECK(watcher.finish().sqlstate() == "57014");
+    wait_until("it is over", [&] { return console.try_exec(trace_again + " FOR 1ms").good(); });
+    for (const char* wrong : {"999999", "1 FOR soon", "1 FOR 0s", "1 FOR 1h"})
+        CHECK_FALSE(console.try_exec(std::string("TRACE CLIENT ") + wrong).good());
 }
 
 TEST_CASE(

@@ -1,4 +1,5 @@
 #include "conf/keys.h"
+#include "conf/log_levels.h"
 #include "conf/tls_options.h"
 #include "conf/value.h"
 
@@ -38,6 +39,27 @@ TEST_CASE("read_duration: numbers and units") {
     }
     CHECK(read_duration("250", Milliseconds(1)).value.count() == 250);
     CHECK(read_duration("1s", Milliseconds(1)).value.count() == 1000);
+}
+
+TEST_CASE("read_log_levels: of all, of one, and what is none") {
+    const auto level = [](const std::vector<std::string>& items, int verbose, LogComponent of) {
+        const auto read = read_log_levels(items, verbose);
+        CHECK(read.ok());
+        return read.value[static_cast<std::size_t>(of)];
+    };
+    CHECK(level({}, 0, LogComponent::http) == LogLevel::info);
+    CHECK(level({}, 1, LogComponent::process) == LogLevel::debug);
+    CHECK(level({}, 3, LogComponent::pool) == LogLevel::trace);
+    CHECK(level({"warning"}, 3, LogComponent::pool) == LogLevel::warning);
+    const std::vector<std::string> both{"pool = DEBUG", "error", "routing=trace", "routing=off"};
+    CHECK(level(both, 0, LogComponent::pool) == LogLevel::debug);
+    CHECK(level(both, 0, LogComponent::routing) == LogLevel::off);
+    CHECK(level(both, 0, LogComponent::console) == LogLevel::error);
+    for (const char* wrong :
+         {"", "=", "pool=", "=debug", "pools=debug", "pool=loud", "a=b=debug"}) {
+        CAPTURE(wrong);
+        CHECK_FALSE(read_log_levels({"info", wrong}, 0).ok());
+    }
 }
 
 TEST_CASE("read_duration: what is none") {

@@ -6,6 +6,7 @@ weir_unit_test(proxy
     proxy_deferred_begin_test.cc
     proxy_listener_test.cc
     proxy_query_stats_test.cc
+    proxy_slow_explain_test.cc
     support/allocations.cc
     proxy_own_query_test.cc
     support/certificates.cc

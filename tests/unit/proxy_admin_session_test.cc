@@ -70,6 +70,43 @@ TEST_CASE("admin session: a command that waits holds back what follows, not the 
     CHECK(is_fatal(sent[0]));
 }
 
+TEST_CASE("admin session: rows of a command that goes on come at once, a portal's at its end") {
+    Bench bench;
+    const auto rows = [](bool more) {
+        AdminReply reply("TRACE");
+        reply.table = Table{constant_columns(two_columns), {{"r"s, std::int64_t{1}}}};
+        reply.more = more;
+        return reply;
+    };
+    bench.send(query("pause"));
+    bench.commands.pausing(rows(true));
+    bench.take();
+    CHECK(bench.types() == "TD");
+    bench.commands.pausing(rows(true));
+    bench.take();
+    CHECK(bench.types() == "D");
+    CHECK(bench.session.busy());
+    bench.commands.pausing(rows(false));
+    bench.take();
+    CHECK(bench.types() == "DCZ");
+
+    bench.send(parse("pause") + bind_message() + execute(2) + sync_message);
+    CHECK(bench.types() == "12");
+    bench.commands.pausing(rows(true));
+    bench.commands.pausing(rows(true));
+    bench.take();
+    CHECK(bench.types().empty());
+    bench.commands.pausing(rows(false));
+    bench.take();
+    CHECK(bench.types() == "DDsZ");
+    // What was left is nobody's.
+    bench.send(query("pause"));
+    bench.commands.pausing(rows(true));
+    bench.commands.pausing(protocol::error(protocol::sqlstate::query_canceled, "canceled"));
+    bench.take();
+    CHECK(bench.types() == "TDEZ");
+}
+
 TEST_CASE("admin session: broken frames end it with one FATAL error") {
     const std::string rows[] = {
         "Q\0\0\0\3"s,

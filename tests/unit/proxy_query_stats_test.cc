@@ -68,6 +68,29 @@ TEST_CASE("Histogram: buckets join, and a quantile is within 5 percent") {
     CHECK(pool::FineCounts().quantile(0.5) == 0);
 }
 
+TEST_CASE("QueryTable: a call that fails takes its time, and no wait is longer than its call") {
+    QueryTable table(100);
+    const auto owner = table.owner_of("d", "u");
+    auto& entry = table.find(fingerprint(1), owner, now);
+    QueryTable::record_failure(entry, took(2'000'000), now);
+    table.record_error(&entry, "57014", owner, true, now);
+    QueryTable::record(entry, took(5'000'000), now);
+    QueryTable::record_failure(entry, took(9'000'000), now);
+    table.record_error(&entry, "57014", owner, true, now);
+    auto early = took(1'000'000);
+    early.wait_time = 3'000'000;
+    QueryTable::record(entry, early, now);
+    const auto rows = rows_of(table);
+    REQUIRE(rows.size() == 1);
+    CHECK(rows[0].all_calls() == 4);
+    CHECK(rows[0].times.total() == 4);
+    CHECK(rows[0].max_time == 9'000'000);
+    CHECK(rows[0].min_time == 1'000'000);
+    CHECK(rows[0][Counter::total_time] == 17'000'000);
+    CHECK(rows[0][Counter::wait_time] == 1'000'000);
+    CHECK(rows[0].max_wait == 1'000'000);
+}
+
 TEST_CASE("QueryTable: rows by statement, database and user") {
     QueryTable table(100);
     const auto a = table.owner_of("d", "a");
@@ -200,10 +223,13 @@ TEST_CASE("QueryReports: workers are added up, windows are what was added since"
     CHECK(sum(rows, Counter::calls) == 2);
     CHECK(sum(reports.rows(QueryWindow::fifteen_minutes), Counter::calls) == 4);
     CHECK(reports.rows_of(2).size() == 1);
+    // Who asks at the same time is given the same.
+    CHECK(reports.snapshot(QueryWindow::minute) == reports.snapshot(QueryWindow::minute));
     reports.reset();
     first.reset();
     second.reset();
     CHECK(reports.rows(QueryWindow::since_start).empty());
+    CHECK(reports.snapshot(QueryWindow::minute)->empty());
     CHECK(reports.rows(QueryWindow::minute).empty());
     run(first, 1, a);
     CHECK(sum(reports.rows(QueryWindow::minute), Counter::calls) == 1);

@@ -101,3 +101,57 @@ TEST_CASE("meter: a deferred BEGIN is one call, and COMMIT another") {
         .check("selected", counts("select $1", "1/0/1"));
     script.play();
 }
+
+TEST_CASE("meter: the types of parameters, by Parse and by what PostgreSQL says of them") {
+    SessionScript script;
+    const auto types = [](std::string text, std::vector<std::uint32_t> wanted) {
+        return [=](ScriptWorld& world) {
+            return row_of(world, text).parameter_types == wanted;
+        };
+    };
+    const auto run = fe::bind("", "") + fe::execute() + fe::sync();
+    const auto done = be::bind_complete() + be::row("1") + be::complete("SELECT 1") + be::ready();
+    const auto first = fe::parse("", "select $1, $2", {23, 0});
+    script.client_sends(first + run)
+        .server_receives(first + run)
+        .server_replies(be::parse_complete(), done)
+        .client_receives(be::parse_complete(), done)
+        .check("declared", types("select $1, $2", {23, 0}));
+    // Nothing is declared, and the client asks.
+    const auto ask = fe::parse("s", "select a from t where b = $1") + fe::describe('S', "s");
+    const std::string described =
+        message(protocol::backend::parameter_description, std::string("\0\1\0\0\4\22", 6));
+    script.client_sends(ask + fe::sync())
+        .server_receives(
+            fe::parse("weir_2", "select a from t where b = $1"),
+            fe::describe('S', "weir_2"),
+            fe::sync()
+        )
+        .server_replies(be::parse_complete(), described, be::row_description(), be::ready())
+        .client_receives(be::parse_complete(), described, be::row_description(), be::ready())
+        .client_sends(fe::bind("", "s"), fe::execute(), fe::sync())
+        .server_receives(fe::bind("", "weir_2"), fe::execute(), fe::sync())
+        .server_replies(done)
+        .client_receives(done)
+        .check("described", types("select a from t where b = $1", {1042}));
+    script.play();
+}
+
+TEST_CASE("meter: so many rows of the unnamed portal are a call, pieces of a named one are not") {
+    SessionScript script;
+    const auto one = fe::parse("", "select a from t") + fe::bind("", "") + fe::execute("", 1);
+    const auto piece = fe::parse("", "select b from t") + fe::bind("p", "") + fe::execute("p", 1);
+    const auto suspended = be::parse_complete() + be::bind_complete() + be::row("1") +
+                           be::portal_suspended() + be::ready();
+    script.client_sends(one + fe::sync())
+        .server_receives(one + fe::sync())
+        .server_replies(suspended)
+        .client_receives(suspended)
+        .check("a call", counts("select a from t", "1/0/1"))
+        .client_sends(piece + fe::sync())
+        .server_receives(piece + fe::sync())
+        .server_replies(suspended)
+        .client_receives(suspended)
+        .check("no call yet", counts("select b from t", "0/0/0"));
+    script.play();
+}

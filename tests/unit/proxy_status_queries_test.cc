@@ -173,7 +173,8 @@ TEST_CASE("errors_json: those that came most often") {
 }
 
 TEST_CASE("status_tables: statements are text, whatever they have in them") {
-    const auto page = status_tables({}, {}, {row_of(1, "SELECT \"<script>\"", 2)});
+    const auto row = row_of(1, "SELECT \"<script>\"", 2);
+    const auto page = status_tables({}, {}, {&row});
     CHECK(page.body.find("<td>SELECT &quot;&lt;script&gt;&quot;</td>") != std::string::npos);
     CHECK(page.body.find("<td>0000000000000001</td>") != std::string::npos);
     CHECK(page.body.find("<td>2.000</td>") != std::string::npos);
