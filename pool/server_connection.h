@@ -57,6 +57,9 @@ enum class CloseReason : std::uint8_t {
 
 std::string_view text(CloseReason reason);
 
+// How many servers were closed, by reason.
+using CloseCounts = std::array<std::uint64_t, static_cast<std::size_t>(CloseReason::last) + 1>;
+
 // What a login learnt about a server; immutable afterwards.
 struct ServerIdentity {
     std::string address;

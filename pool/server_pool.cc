@@ -369,6 +369,11 @@ std::size_t ServerPool::pinned() const {
     return pinned_;
 }
 
+CloseCounts ServerPool::closed() const {
+    const std::lock_guard lock(mutex_);
+    return closed_;
+}
+
 // --- under the lock ---
 
 bool ServerPool::more_might_open() const {
@@ -556,6 +561,7 @@ void ServerPool::retire_locked(ServerConnection& server, CloseReason reason) {
     ++closing_count_;
     server.state = ServerState::closing;
     server.close_reason = reason;
+    ++closed_[static_cast<std::size_t>(reason)];
     ++server.epoch;
     observer_.server_retired(server.shared_from_this());
 }

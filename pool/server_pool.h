@@ -162,6 +162,8 @@ public:
     // Under rotate: a session was lent the server it had last.
     std::uint64_t repeats() const;
     std::size_t pinned() const;
+    // Since the start.
+    CloseCounts closed() const;
     // No server of a generation before this one is left (RECONNECT, WAIT_CLOSE).
     bool recycled() const;
     // Servers of an earlier one are dirty.
@@ -233,6 +235,7 @@ private:
     std::uint64_t last_ticket_ = 0;
     std::uint64_t overtakings_ = 0;
     std::uint64_t repeats_ = 0;
+    CloseCounts closed_{};
     std::size_t pinned_ = 0;
     std::uint64_t opened_ = 0;
     PoolPeaks peaks_;

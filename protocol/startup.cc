@@ -4,6 +4,7 @@
 #include "protocol/message.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 namespace weir::protocol {
 
@@ -152,6 +153,17 @@ Result<std::pair<std::string, std::string>> split_assignment(const std::string& 
     return std::pair{std::move(name), text.substr(equals + 1)};
 }
 
+// Of several words on one name the last one counts.
+Settings last_words(Settings settings) {
+    std::unordered_set<std::string> seen;
+    Settings kept;
+    for (auto one = settings.rbegin(); one != settings.rend(); ++one) {
+        if (seen.insert(lower_case(one->first)).second) kept.push_back(std::move(*one));
+    }
+    std::reverse(kept.begin(), kept.end());
+    return kept;
+}
+
 bool contains(const std::vector<std::string>& names, std::string_view name) {
     return std::find(names.begin(), names.end(), lower_case(name)) != names.end();
 }
@@ -240,24 +252,25 @@ Result<Settings> startup_settings(
     const StartupMessage& startup, const std::vector<std::string>& ignored
 ) {
     Settings settings;
+    // As PostgreSQL does it: what has a parameter of its own overrides the options.
     for (const auto& [name, value] : startup.parameters) {
-        if (contains(ignored, name)) continue;
+        if (name != "options" || contains(ignored, name)) continue;
+        if (auto added = add_options(value, ignored, settings); !added) return added.error();
+    }
+    for (const auto& [name, value] : startup.parameters) {
+        if (name == "options" || contains(ignored, name)) continue;
         if (name == "replication") {
             if (means_false(value)) continue;
             return fatal(
                 sqlstate::feature_not_supported, "replication connections are not supported"
             );
         }
-        if (name == "options") {
-            if (auto added = add_options(value, ignored, settings); !added) return added.error();
-            continue;
-        }
         if (!is_setting_name(name)) {
             return fatal(sqlstate::undefined_object, "unsupported startup parameter: " + name);
         }
         settings.emplace_back(name, value);
     }
-    return settings;
+    return last_words(std::move(settings));
 }
 
 void write_startup_message(

@@ -166,6 +166,7 @@ const std::vector<ShowCommand>& show_commands() {
         {"lending", lending_columns(), show_lending},
         {"pins", pins_columns(), show_pins, true},
         {"pin_counts", pin_counts_columns(), show_pin_counts},
+        {"close_counts", close_counts_columns(), show_close_counts},
         {"pools", pools_columns(), show_pools},
         {"problems", problems_columns(), show_problems, true, false, true},
         {"queries", queries_columns(), show_queries, false, true, false, is_query_window},
@@ -225,7 +226,7 @@ std::string console_version_text() {
 std::string_view help_text() {
     return "\n\tSHOW HELP|CONFIG|DATABASES|POOLS|CLIENTS|SERVERS|USERS|VERSION\n"
            "\tSHOW PEERS|PEER_POOLS\n"
-           "\tSHOW PINS|PIN_COUNTS|LENDING|LISTENERS\n"
+           "\tSHOW PINS|PIN_COUNTS|CLOSE_COUNTS|LENDING|LISTENERS\n"
            "\tSHOW PROBLEMS|WAITS\n"
            "\tSHOW TRANSACTIONS [BLOCKING]\n"
            "\tSHOW QUERIES [1m|5m|15m|all]\n"

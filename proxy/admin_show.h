@@ -3,7 +3,7 @@
 //   admin_show.cc           which there are; what is small
 //   admin_show_pools.cc     POOLS, DATABASES, USERS, LISTS, MEM
 //   admin_show_sessions.cc  CLIENTS, SERVERS
-//   admin_show_pins.cc      PINS, PIN_COUNTS, LENDING
+//   admin_show_pins.cc      PINS, PIN_COUNTS, CLOSE_COUNTS, LENDING
 //   admin_show_clusters.cc  HOSTS, ROUTES, CATALOG, CONSISTENCY
 //   admin_show_listeners.cc LISTENERS
 //   admin_show_activity.cc  WAITS, TRANSACTIONS
@@ -74,6 +74,8 @@ Columns pins_columns();
 std::vector<Row> show_pins(const ShowContext& context);
 Columns pin_counts_columns();
 std::vector<Row> show_pin_counts(const ShowContext& context);
+Columns close_counts_columns();
+std::vector<Row> show_close_counts(const ShowContext& context);
 Columns lending_columns();
 std::vector<Row> show_lending(const ShowContext& context);
 

@@ -1,5 +1,6 @@
-// SHOW PINS, PIN_COUNTS and LENDING: who keeps a server beyond the transaction, how often that was,
-// and how servers are lent. All of it is ours; PgBouncer has none.
+// SHOW PINS, PIN_COUNTS, CLOSE_COUNTS and LENDING: who keeps a server beyond the transaction, how
+// often that was, why servers were closed, and how they are lent. All of it is ours; PgBouncer has
+// none.
 #include "proxy/admin_show.h"
 #include "proxy/server.h"
 
@@ -90,6 +91,27 @@ std::vector<Row> show_pin_counts(const ShowContext& context) {
                 count(PinEvent::left),
                 count(PinEvent::refused),
             });
+        }
+    }
+    return rows;
+}
+
+// Since the start, per pool, of the servers of all its hosts; a reason that there was not has no
+// row.
+Columns close_counts_columns() {
+    return {{"database", text}, {"user", text}, {"reason", text}, {"closed", int8}};
+}
+
+std::vector<Row> show_close_counts(const ShowContext& context) {
+    std::vector<Row> rows;
+    for (const auto& [name, entry] : context.server.pools().entries()) {
+        for (std::size_t i = 0; i <= static_cast<std::size_t>(pool::CloseReason::last); ++i) {
+            std::uint64_t closed = 0;
+            for (const auto& pool : entry->pools)
+                closed += pool.closed()[i];
+            if (closed == 0) continue;
+            const auto reason = pool::text(static_cast<pool::CloseReason>(i));
+            rows.push_back({name.database, name.user, std::string(reason), as_number(closed)});
         }
     }
     return rows;

@@ -12,7 +12,9 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string_view>
+#include <vector>
 
 namespace weir::proxy {
 
@@ -33,6 +35,8 @@ inline constexpr std::string_view catalog_query_settings =
 // What it is called where it is prepared.
 inline constexpr std::string_view catalog_query_name = "weir_catalog";
 
+class CatalogChange;
+
 class CatalogState {
 public:
     struct Snapshot {
@@ -43,10 +47,26 @@ public:
         std::uint64_t version = 0;  // counts what was published
     };
 
-    // Any thread. A snapshot of another epoch is outdated.
+    // Any thread. A snapshot of another epoch is outdated, but for those of whom still_holds() says
+    // so.
     std::uint64_t epoch() const { return epoch_.load(std::memory_order_acquire); }
 
-    void outdate() { epoch_.fetch_add(1, std::memory_order_acq_rel); }
+    // DDL: something of these names is something else now.
+    void outdate(router::ChangedNames changed = router::ChangedNames::all());
+
+    // The snapshot of `epoch` is outdated, but nothing that the statement meets has changed since.
+    // False, too, if that snapshot is not current().
+    bool still_holds(std::uint64_t epoch, const router::Statement& statement) const;
+
+    // It meets one of these names, by the snapshot that there is and what has changed since.
+    bool meets(const router::Statement& statement, const router::ChangedNames& names) const;
+
+    // ... one that some CatalogChange that lives, other than `own`, may change.
+    bool meets_change(const router::Statement& statement, const CatalogChange* own) const;
+
+    // True for one of those that ask, if the snapshot has been outdated for a while: it reads it
+    // again, though all statements do without.
+    bool take_old(pool::TimePoint now);
 
     Snapshot current() const {
         const std::lock_guard lock(mutex_);
@@ -54,13 +74,7 @@ public:
     }
 
     // `snapshot.epoch` is what epoch() said before it was read.
-    void publish(Snapshot snapshot) {
-        const std::lock_guard lock(mutex_);
-        if (snapshot.epoch < snapshot_.epoch) return;
-        snapshot_ = std::move(snapshot);
-        snapshot_.version = version_.load(std::memory_order_relaxed) + 1;
-        version_.store(snapshot_.version, std::memory_order_release);
-    }
+    void publish(Snapshot snapshot);
 
     // Of current(): one of the same epoch may have been read again.
     std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
@@ -81,12 +95,28 @@ public:
 private:
     friend class CatalogChange;
 
+    struct Outdated {
+        std::uint64_t epoch;  // from here on
+        router::ChangedNames names;
+    };
+
+    // More DDL than this since the last snapshot, and it has changed anything.
+    static constexpr std::size_t outdated_limit = 1000;
+
+    void note_outdated(router::ChangedNames changed);
+    void add_changed(const router::ChangedNames& changed);
+    bool meets_locked(const router::Statement& statement, router::ChangedNames names) const;
+
     std::atomic<std::uint64_t> epoch_{1};
     std::atomic<unsigned> changing_{0};
     std::atomic<std::uint64_t> version_{0};
     std::atomic<bool> refresh_wanted_{false};
     mutable std::mutex mutex_;
     Snapshot snapshot_;
+    std::vector<Outdated> outdated_;       // since snapshot_
+    router::ChangedNames changed_;         // all of them, completed by snapshot_
+    std::vector<CatalogChange*> changes_;  // that live
+    std::optional<pool::TimePoint> old_since_;
 };
 
 // While it lives, a transaction with DDL may be committing. What a statement reached that ran
@@ -94,24 +124,24 @@ private:
 // transaction's locks goes on before the session that commits has heard of it.
 class CatalogChange {
 public:
-    explicit CatalogChange(std::shared_ptr<CatalogState> state) : state_(std::move(state)) {
-        state_->changing_.fetch_add(1, std::memory_order_acq_rel);
-    }
-
+    CatalogChange(std::shared_ptr<CatalogState> state, router::ChangedNames changes);
     CatalogChange(const CatalogChange&) = delete;
     CatalogChange& operator=(const CatalogChange&) = delete;
+
+    // More DDL that may be committed with it.
+    void add(const router::ChangedNames& changes);
 
     // Nothing was committed.
     void was_in_vain() { in_vain_ = true; }
 
     // Outdates the catalog first, unless it was in vain.
-    ~CatalogChange() {
-        if (!in_vain_) state_->outdate();
-        state_->changing_.fetch_sub(1, std::memory_order_acq_rel);
-    }
+    ~CatalogChange();
 
 private:
+    friend class CatalogState;
+
     std::shared_ptr<CatalogState> state_;
+    router::ChangedNames changes_;  // guarded by the state's mutex
     bool in_vain_ = false;
 };
 

@@ -64,7 +64,7 @@ std::size_t ClientSession::process(Bytes input) {
 bool ClientSession::may_start_group() const {
     if (waiting_ || listener_wait_ || prelude_pending_ || healing_ || output_.size() > output_limit)
         return false;
-    if (waits_for_host() || is_retrying()) return false;
+    if (waits_for_host() || is_retrying() || is_building_catalog()) return false;
     if (!server_output_.empty()) return false;
     if (server_ == nullptr || server_->expected.in_sync()) return true;
     // The rest of what was sent without an end; or the Sync that an error waits for.

@@ -191,6 +191,7 @@ private:
         // Those of which the tags say what becomes of LISTEN and UNLISTEN.
         std::vector<router::StatementPtr> followed;
         bool outdates_catalog = false;  // DDL
+        router::ChangedNames changed;   // ... of this
         std::vector<router::NewSessions> new_sessions;
         // State that pins may be gone after it: DROP, DEALLOCATE, unlocking ...
         bool frees_state = false;
@@ -267,6 +268,7 @@ private:
         bool prepared = false;  // by catalog_query_name
         bool refused = false;
         bool too_large = false;
+        bool building = false;  // on another thread; see catalog_built()
     };
 
     // DDL of the transaction that may bring effects, and statements behind it which may have had
@@ -299,6 +301,8 @@ private:
     // Of send_guard().
     static constexpr std::uint32_t guard_statement = no_statement - 3;
     static constexpr std::uint32_t brought_sync = 6;
+    // Takes away what another client has set.
+    static constexpr std::uint32_t injected_reset = 7;
     static constexpr std::string_view guard_name = "weir_go";
 
     // --- client_session.cc ---
@@ -767,6 +771,8 @@ private:
     }
 
     [[gnu::cold]] bool take_catalog();
+    [[gnu::cold]] bool still_holds(const router::Statement& statement) const;
+    static void note_definition(const router::Statement& statement, Changes& changes);
     static std::string_view name_reached(const router::Statement& statement);
     [[gnu::cold]] PinSet plan_reached(const router::StatementPtr& known, Plan& plan, PinSet pins);
 
@@ -778,6 +784,7 @@ private:
 
     [[gnu::cold]] bool knows_names(const router::Statement& statement) const;
     [[gnu::hot]] void note_run(const Plan& plan);
+    [[gnu::cold]] bool uses_what_it_defines() const;
     [[gnu::cold]] void note_ddl(const Plan& plan);
     [[gnu::cold]] void begin_catalog_change(const Plan& plan);
     [[gnu::cold]] void end_catalog_change();
@@ -785,16 +792,10 @@ private:
     // The transaction has ended: was it planned by the catalog that was there when it ran?
     void settle_run() {
         if (server_->ran.empty() && ddl_ == Ddl::none) return;
-        const bool changing = catalog_state_.is_changing();
-        if (!changing && !outdates_catalog_ && ddl_ == Ddl::none &&
+        if (!catalog_state_.is_changing() && !outdates_catalog_ && ddl_ == Ddl::none &&
             catalog_state_.epoch() == ran_epoch_) {
             server_->ran.clear();
             return;
-        }
-        if (changing && !server_->ran.empty()) {
-            // Nothing that was read before now tells what these statements have reached.
-            ran_epoch_ = 0;
-            reads_anew_ = true;
         }
         look_up_run_again();
     }
@@ -803,6 +804,7 @@ private:
     [[gnu::cold]] bool reads_catalog();
     [[gnu::cold]] bool read_catalog_first();
     [[gnu::cold]] PinSet resolved(const router::Statement& statement);
+    [[gnu::cold]] void changes_anything();
     [[gnu::cold]] void resolve();
     [[gnu::cold]] void resolve_for_leaving();
     [[gnu::cold]] void forget_unread();
@@ -811,6 +813,14 @@ private:
     [[gnu::cold]] void send_catalog_query(bool undisturbed);
     [[gnu::cold]] void take_catalog_row(const protocol::MessageView& message);
     [[gnu::cold]] void settle_catalog();
+    void build_aside();
+    void take_read(CatalogState::Snapshot snapshot);
+    void catalog_built(const CatalogState::Snapshot& snapshot);
+
+    // All rows are there, but no catalog yet.
+    bool is_building_catalog() const {
+        return reading_catalog_ != nullptr && reading_catalog_->building;
+    }
 
     // --- session_sequences.cc ---
     // By its text, or by what it reaches (a default that is currval()).
@@ -898,7 +908,7 @@ private:
     bool settings_stay_here_ = false;  // some cannot be carried: the pin is for good
     bool temp_search_path_ = false;    // pg_temp may be in search_path in this transaction
     bool catalog_is_plain_ = false;  // catalog_ knows of nothing that a text could reach by itself
-    bool outdates_catalog_ = false;  // DDL in this transaction
+    bool outdates_catalog_ = false;  // DDL in this transaction, of changed_names_
     // DDL under way that the group in flight may commit.
     std::shared_ptr<CatalogChange> catalog_change_;
     bool reads_anew_ = false;    // whatever catalog there is
@@ -957,6 +967,7 @@ private:
     std::vector<std::string> touched_before_;  // by transactions that have ended
     Resets resets_;                            // under way
     CatalogState::Snapshot catalog_;
+    std::unique_ptr<router::ChangedNames> changed_names_;  // null: none
     std::uint64_t ran_epoch_ = 0;     // of the catalog that server_->ran was planned by
     std::uint64_t failed_epoch_ = 0;  // of a catalog that could not be read on this server
     std::vector<router::StatementPtr> unresolved_;     // see Plan

@@ -159,7 +159,7 @@ void ClientSession::send_settings() {
     // They differ in what cannot be set only, or in names that others have used.
     if (statements.empty()) return server_->remember_fit(parameters_);
     for (const auto& statement : statements)
-        send_injected(statement, 0);
+        send_injected(statement, statement.starts_with("RESET") ? injected_reset : 0);
 }
 
 // `mark` tells later what it was that failed.

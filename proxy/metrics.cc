@@ -152,6 +152,8 @@ constexpr auto table = std::to_array<MetricDescriptor>({
      "server (begun), need it no more (lifted), left with it (left), or were refused by max_pinned "
      "(refused)."},
 
+    {"pgweir_servers_closed_total", counter, "database,user,reason", "Servers closed, by reason."},
+
     {"pgweir_transactions_total", counter, pool_labels, "Transactions that have ended."},
     {"pgweir_transaction_ends_total",
      counter,

@@ -233,6 +233,11 @@ void add_pool(MetricCollector& out, const PoolStatus& pool) {
         out.add("pgweir_pins_total", {database, user, reason, "left"}, real(pin.left));
         out.add("pgweir_pins_total", {database, user, reason, "refused"}, real(pin.refused));
     }
+    for (std::size_t i = 0; i < pool.closed.size(); ++i) {
+        if (pool.closed[i] == 0) continue;
+        const auto reason = pool::text(static_cast<pool::CloseReason>(i));
+        out.add("pgweir_servers_closed_total", {database, user, reason}, real(pool.closed[i]));
+    }
     add_pool_hosts(out, pool);
     add_pool_totals(out, pool);
     add_pool_times(out, pool);

@@ -150,6 +150,7 @@ public:
     void session_ended(std::uint64_t id) override;
     void ask_listener(ListenerRequest request) override;
     void sessions_changed(const std::vector<router::NewSessions>& whose) override;
+    void run_aside(std::function<void()> job) override;
     void statement_was_slow(SlowStatement statement, bool logged) override;
     void statement_traced(SlowStatement statement) override;
 

@@ -244,6 +244,10 @@ void Server::ask_listener(ListenerRequest request) {
     notifications_.ask(std::move(request));
 }
 
+void Server::run_aside(std::function<void()> job) {
+    asio::post(threads_, std::move(job));
+}
+
 // Their servers are renewed between transactions, and the next client sees a new welcome.
 void Server::sessions_changed(const std::vector<router::NewSessions>& whose) {
     asio::post(io_, [this, whose] {

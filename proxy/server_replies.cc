@@ -235,6 +235,11 @@ void ClientSession::on_error(
     if (bringing_ && step.about && !last_words) {
         // The client is told in the place of its request.
         bringing_failed_ = true;
+        // What another client has set cannot be taken away (its default names a role that was
+        // dropped): nobody else is to meet that.
+        if (step.about->request == Request::execute && step.about->tag == injected_reset) {
+            server_->doomed = pool::CloseReason::reset_failed;
+        }
         (prelude_pending_ ? prelude_error_ : refusal_) =
             std::make_unique<protocol::Error>(response.to_error());
         return undo_all({*step.about});
@@ -448,6 +453,7 @@ void ClientSession::request_ended(bool in_transaction) {
 // See request_finished().
 void ClientSession::settle_request() {
     if (listener_wait_ || !server_->partial.empty() || reply_left_ > 0) return;
+    if (is_building_catalog()) return;
     if (lease_fresh_ && !prelude_pending_) return;
     // It has to get the rest of what was begun first.
     if (!server_output_.empty() || (stream_left_ > 0 && !stream_discard_)) return;
@@ -477,13 +483,13 @@ void ClientSession::settle_request() {
         }
         return;
     }
-    catalog_change_.reset();
     sequences_in_transaction_ = false;
     temp_search_path_ = false;
     if (!new_sessions_.empty()) tell_new_sessions();
     if (server_listens() && hides_channels()) return;
+    if (!session_mode()) settle_run();
+    if (catalog_change_ != nullptr) end_catalog_change();
     if (!session_mode()) {
-        settle_run();
         if (may_read_catalog() && reads_catalog()) return;
     }
     const bool touched = !touched_.empty() || !touched_before_.empty();

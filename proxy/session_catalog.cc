@@ -24,6 +24,8 @@ constexpr std::size_t unresolved_limit = 100;
 // A server that has read the catalog so often is given its query to keep: see send_catalog_query().
 constexpr std::uint8_t catalog_reads_as_text = 3;
 constexpr std::size_t ran_limit = 100;
+// Rows of more bytes are made a catalog on another thread: these take about a millisecond.
+constexpr std::size_t built_here_limit = 64U << 10U;
 // A name that a catalog of this age does not know is none: it is not read again for that.
 constexpr auto fresh_catalog = std::chrono::seconds(1);
 
@@ -98,7 +100,7 @@ std::string_view ClientSession::name_reached(const router::Statement& statement)
     return statement.relations.empty() ? std::string_view() : statement.relations.front();
 }
 
-// See has_catalog(); there may be another one.
+// See has_catalog(); there may be another one. One that is outdated is kept: see still_holds().
 bool ClientSession::take_catalog() {
     const auto epoch = catalog_state_.epoch();
     catalog_ = catalog_state_.current();
@@ -107,7 +109,14 @@ bool ClientSession::take_catalog() {
     if (catalog_.epoch != epoch && failed_epoch_ == epoch) {
         catalog_ = {epoch, nullptr, {}, catalog_.version};
     }
-    return catalog_.epoch == epoch;
+    if (catalog_.epoch == epoch) return true;
+    if (catalog_state_.take_old(worker_.loop().now())) catalog_state_.want_refresh();
+    return false;
+}
+
+// Of catalog_, which is outdated: what has changed since then does not concern this statement.
+bool ClientSession::still_holds(const router::Statement& statement) const {
+    return catalog_.catalog != nullptr && catalog_state_.still_holds(catalog_.epoch, statement);
 }
 
 // REQUIRES: a catalog. All it calls was there when the catalog was read.
@@ -125,24 +134,35 @@ bool ClientSession::knows_names(const router::Statement& statement) const {
            );
 }
 
+void ClientSession::note_definition(const router::Statement& statement, Changes& changes) {
+    changes.outdates_catalog = true;
+    if (statement.changes_only_names) {
+        changes.changed.add(statement.changed_names);
+    } else {
+        changes.changed.add_anything();
+    }
+}
+
 // The pins of a statement, with what it reaches; as far as it is known now.
 PinSet ClientSession::plan_reached(const router::StatementPtr& known, Plan& plan, PinSet pins) {
     const auto& statement = *known;
     const bool plain_control =
         std::all_of(statement.kinds.begin(), statement.kinds.end(), is_plain_control);
-    const bool known_catalog = has_catalog();
+    const bool known_catalog = has_catalog() || still_holds(statement);
     const auto* const catalog = known_catalog ? catalog_.catalog.get() : nullptr;
     if (statement.changes_catalog_effects) {
         const bool temporary = (pins & pin_bit(PinReason::temp_object)) != 0;
         const bool nothing_to_reach =
             catalog != nullptr && catalog->is_harmless() && !statement.defines_effects;
         if (!nothing_to_reach && (!temporary || !statement.is_single())) {
-            plan.change().outdates_catalog = true;
+            note_definition(statement, plan.change());
         }
     }
     const bool known_names = catalog != nullptr && knows_names(statement);
-    const bool stale = catalog != nullptr && !known_names &&
-                       worker_.loop().now() - catalog_.read_at > fresh_catalog;
+    // What this transaction has made is in a later one.
+    const bool stale =
+        catalog != nullptr && !known_names &&
+        (ddl_ != Ddl::none || worker_.loop().now() - catalog_.read_at > fresh_catalog);
     if (!known_catalog || stale) {
         if (plain_control) return pins;
         plan.change().unresolved.push_back(known);
@@ -158,7 +178,9 @@ PinSet ClientSession::plan_reached(const router::StatementPtr& known, Plan& plan
         for (const auto& name : effects.touches)
             changes.settings.push_back({Changes::Setting::What::set, name});
         changes.frees_state |= effects.unlocks_advisory;
-        changes.outdates_catalog |= effects.changes_effects || statement.defines;
+        if (effects.changes_effects || statement.defines) note_definition(statement, changes);
+        // What it defines is in no text.
+        if (effects.changes_effects) changes.changed.add_anything();
     }
     plan.may_read_sequences |= effects.reads_sequences;
     plan.may_advance_sequences |= effects.may_advance_sequence;
@@ -176,6 +198,7 @@ void ClientSession::note_run(const Plan& plan) {
     if (!planned.empty()) {
         auto& ran = server_->ran;
         if (ran.empty()) ran_epoch_ = catalog_.epoch;
+        if (ddl_ == Ddl::defined && uses_what_it_defines()) ddl_ = Ddl::used;
         for (auto& statement : planned) {
             if (!ran.empty() && ran.back() == statement) continue;
             if (ran.size() < ran_limit) {
@@ -185,23 +208,34 @@ void ClientSession::note_run(const Plan& plan) {
             }
         }
         planned.clear();
-        if (ddl_ == Ddl::defined) ddl_ = Ddl::used;
     }
     if (plan.changes != nullptr && plan.changes->outdates_catalog) note_ddl(plan);
+}
+
+// What is planned meets a name that this transaction has given another meaning.
+bool ClientSession::uses_what_it_defines() const {
+    if (changed_names_ == nullptr) return true;
+    const auto& planned = worker_.planned();
+    return std::any_of(planned.begin(), planned.end(), [&](const auto& statement) {
+        const auto& known = *static_cast<const router::Statement*>(statement.get());
+        return catalog_state_.meets(known, *changed_names_);
+    });
 }
 
 // The group that is about to be sent may commit the DDL of its transaction.
 void ClientSession::begin_catalog_change(const Plan& plan) {
     const bool in_block = server_->status == protocol::TransactionStatus::in_transaction;
     const bool may_end = !in_block || plan.ends_transaction || plan.may_commit || plan.large;
-    if (!may_end || catalog_change_ != nullptr) return;
-    catalog_change_ = std::make_shared<CatalogChange>(start_.entry->catalog);
+    if (catalog_change_ != nullptr) return catalog_change_->add(*changed_names_);
+    if (!may_end) return;
+    catalog_change_ = std::make_shared<CatalogChange>(start_.entry->catalog, *changed_names_);
 }
 
 // It has been answered, or will be answered to nobody.
 void ClientSession::end_catalog_change() {
+    const auto names = std::exchange(changed_names_, nullptr);
     const bool changed = std::exchange(outdates_catalog_, false);
-    if (catalog_change_ == nullptr && changed) catalog_state_.outdate();
+    if (catalog_change_ == nullptr && changed) catalog_state_.outdate(std::move(*names));
     catalog_change_.reset();
 }
 
@@ -220,14 +254,23 @@ void ClientSession::look_up_run_again() {
     if (ddl == Ddl::used && !outdates_catalog_) {
         pin(PinReason::unknown_function, "definitions that were rolled back");
     }
-    const bool changed = outdates_catalog_ || catalog_state_.epoch() != ran_epoch_;
+    const bool changing = catalog_state_.is_changing();
+    const bool uses_own = ddl == Ddl::used && outdates_catalog_;
+    const bool changed = catalog_state_.epoch() != ran_epoch_;
     auto ran = std::exchange(server_->ran, {});
-    if (!changed) return;
+    if (!changing && !changed && !uses_own) return;
     if (std::exchange(ran_too_much_, false)) {
         return pin(PinReason::unknown_function, "too many statements to look up");
     }
     for (auto& statement : ran) {
         auto known = std::static_pointer_cast<const router::Statement>(statement);
+        if (changing && catalog_state_.meets_change(*known, catalog_change_.get())) {
+            // Nothing that was read before now tells what it has reached.
+            reads_anew_ = true;
+        } else if (!(uses_own && catalog_state_.meets(*known, *changed_names_)) &&
+                   (!changed || catalog_state_.still_holds(ran_epoch_, *known))) {
+            continue;
+        }
         const auto same = std::find(unresolved_.begin(), unresolved_.end(), known);
         if (same == unresolved_.end()) unresolved_.push_back(std::move(known));
     }
@@ -238,7 +281,11 @@ void ClientSession::look_up_run_again() {
 bool ClientSession::reads_catalog() {
     end_catalog_change();
     if (unresolved_.empty() && !catalog_state_.take_refresh()) return false;
-    bool read = unresolved_.empty() || std::exchange(reads_anew_, false) || !has_catalog();
+    const auto holds = [&](const auto& statement) {
+        return still_holds(*statement);
+    };
+    bool read = unresolved_.empty() || std::exchange(reads_anew_, false) ||
+                !(has_catalog() || std::all_of(unresolved_.begin(), unresolved_.end(), holds));
     if (!read && catalog_.catalog != nullptr &&
         worker_.loop().now() - catalog_.read_at > fresh_catalog) {
         read = !std::all_of(unresolved_.begin(), unresolved_.end(), [&](const auto& statement) {
@@ -253,15 +300,22 @@ bool ClientSession::reads_catalog() {
     return false;
 }
 
-// REQUIRES: has_catalog(). The pins that a statement of this transaction has brought.
+// REQUIRES: has_catalog(), or it still_holds(). The pins that a statement of this transaction has
+// brought.
 PinSet ClientSession::resolved(const router::Statement& statement) {
     const auto unknown = pin_bit(PinReason::unknown_function);
     if (catalog_.catalog == nullptr) return unknown;
     const auto effects = reached(statement, *catalog_.catalog);
     for (const auto& name : effects.touches)
         touch(name);
-    outdates_catalog_ |= effects.changes_effects;
+    if (effects.changes_effects) changes_anything();
     return effects.pins.to_ullong() | (knows_names(statement) ? 0 : unknown);
+}
+
+// DDL that is in no text.
+void ClientSession::changes_anything() {
+    outdates_catalog_ = true;
+    changed_names_ = std::make_unique<router::ChangedNames>(router::ChangedNames::all());
 }
 
 void ClientSession::resolve() {
@@ -269,13 +323,16 @@ void ClientSession::resolve() {
         const auto pins = resolved(*statement);
         if (pins != 0) pin_reached(pins, *statement);
     }
+    // By a function of which that was not known.
+    if (outdates_catalog_) end_catalog_change();
 }
 
 // Without a catalog that is not outdated, what it has run may have done anything.
 void ClientSession::resolve_for_leaving() {
     const bool known = has_catalog();
     for (const auto& statement : std::exchange(unresolved_, {}))
-        pins_ |= known ? resolved(*statement) : pin_bit(PinReason::unknown_function);
+        pins_ |= known || still_holds(*statement) ? resolved(*statement)
+                                                  : pin_bit(PinReason::unknown_function);
 }
 
 // The text that could not be read has not run.
@@ -298,7 +355,11 @@ void ClientSession::pin_reached(PinSet pins, const router::Statement& statement)
 }
 
 void ClientSession::note_unresolved(const Changes& changes) {
-    outdates_catalog_ |= changes.outdates_catalog;
+    if (changes.outdates_catalog) {
+        outdates_catalog_ = true;
+        if (changed_names_ == nullptr) changed_names_ = std::make_unique<router::ChangedNames>();
+        changed_names_->add_all_of(changes.changed);
+    }
     for (const auto& statement : changes.unresolved) {
         const auto same = std::find(unresolved_.begin(), unresolved_.end(), statement);
         if (same != unresolved_.end()) continue;
@@ -370,27 +431,64 @@ void ClientSession::take_catalog_row(const protocol::MessageView& message) {
 }
 
 void ClientSession::settle_catalog() {
-    const auto reading = std::exchange(reading_catalog_, nullptr);
-    if (reading == nullptr) return;
+    if (reading_catalog_ == nullptr || reading_catalog_->building) return;
+    auto& reading = *reading_catalog_;
+    if (!reading.refused) {
+        log_catalog_read(*this, reading.bytes, worker_.loop().now() - reading.at);
+        if (reading.too_large) log_catalog(*this, "is too large to be read");
+        if (!reading.too_large && reading.bytes > built_here_limit) return build_aside();
+        return take_read(
+            {reading.epoch,
+             reading.too_large ? nullptr : router::Catalog::build(std::move(reading.rows)),
+             reading.at,
+             0}
+        );
+    }
+    const auto refused = std::exchange(reading_catalog_, nullptr);
     // The next look takes it.
     catalog_.epoch = 0;
-    if (reading->refused && reading->prepared) {
+    if (refused->prepared) {
         server_->catalog_query.refused = true;
         return;
     }
-    if (reading->refused) {
-        // Others try for themselves.
-        failed_epoch_ = reading->epoch;
-        log_catalog(*this, "could not be read");
+    // Others try for themselves.
+    failed_epoch_ = refused->epoch;
+    log_catalog(*this, "could not be read");
+}
+
+// It takes milliseconds, in which no other client of this worker would get on. This one waits, or
+// leaves.
+void ClientSession::build_aside() {
+    reading_catalog_->building = true;
+    const auto rows =
+        std::make_shared<std::vector<router::CatalogRow>>(std::move(reading_catalog_->rows));
+    worker_.observer().run_aside([rows,
+                                  epoch = reading_catalog_->epoch,
+                                  at = reading_catalog_->at,
+                                  &worker = worker_,
+                                  id = start_.id] {
+        const CatalogState::Snapshot snapshot{
+            epoch, router::Catalog::build(std::move(*rows)), at, 0};
+        worker.with_session(id, [snapshot](ClientSession& session) {
+            session.catalog_built(snapshot);
+        });
+    });
+}
+
+void ClientSession::catalog_built(const CatalogState::Snapshot& snapshot) {
+    // It may have lost that server since, and read the catalog again.
+    if (!is_building_catalog() || reading_catalog_->epoch != snapshot.epoch ||
+        reading_catalog_->at != snapshot.read_at) {
         return;
     }
-    CatalogState::Snapshot snapshot{reading->epoch, nullptr, reading->at, 0};
-    log_catalog_read(*this, reading->bytes, worker_.loop().now() - reading->at);
-    if (reading->too_large) {
-        log_catalog(*this, "is too large to be read");
-    } else {
-        snapshot.catalog = router::Catalog::build(std::move(reading->rows));
-    }
+    take_read(snapshot);
+    request_finished();
+    advance();
+}
+
+void ClientSession::take_read(CatalogState::Snapshot snapshot) {
+    reading_catalog_.reset();
+    catalog_.epoch = 0;
     catalog_state_.publish(snapshot);
     if (unresolved_.empty()) return;
     // They ended before it was read: whatever has changed since does not matter to them.

@@ -48,7 +48,8 @@ void ClientSession::guard_sequences(const Plan& plan) {
     // Its own, but it has been told newer ones elsewhere.
     const bool stale = user == start_.id && sequence_server_ != server_->id();
     const bool tidy = seen.load(std::memory_order_relaxed) && !sequences_in_transaction_;
-    if ((foreign && (reads || tidy)) || (stale && reads)) {
+    // Also before setval(), which leaves lastval() and other sequences' values as they are.
+    if ((foreign || stale) && (reads || tidy)) {
         // PostgreSQL then says that lastval is not yet defined (55000), and tells no foreign value.
         send_injected("DISCARD SEQUENCES", injected_discard);
         user = 0;

@@ -193,6 +193,7 @@ void ClientSession::unit_with_end_ended() {
         forget_rolled_back();
         if (catalog_change_ != nullptr) catalog_change_->was_in_vain();
         outdates_catalog_ = false;
+        changed_names_.reset();
         new_sessions_.clear();
     }
     rolled_back_in_part_ |= unit_failed_ && unit_committed_;

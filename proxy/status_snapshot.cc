@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <set>
 
 namespace weir::proxy {
@@ -115,6 +116,14 @@ PoolStatus pool_status(Server& server, const PoolEntry& entry, pool::TimePoint n
         status.waiting += status.hosts.back().waiting;
         status.longest_wait = std::max(status.longest_wait, status.hosts.back().longest_wait);
         status.pinned += pool.pinned();
+        const auto closed = pool.closed();
+        std::transform(
+            closed.begin(),
+            closed.end(),
+            status.closed.begin(),
+            status.closed.begin(),
+            std::plus<>()
+        );
     }
     status.max_pinned = entry.pool.limits().max_pinned;
     // The two are not read at one moment.

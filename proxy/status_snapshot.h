@@ -3,6 +3,7 @@
 // counters and what is published, takes each pool's lock once, and asks no worker.
 #pragma once
 
+#include "pool/server_connection.h"
 #include "pool/topology.h"
 #include "proxy/admin_stats.h"
 #include "proxy/pin_counts.h"
@@ -70,6 +71,7 @@ struct PoolStatus {
     std::optional<PoolTimes> times;  // only with SnapshotDetail::for_metrics
     std::vector<PoolHostStatus> hosts;
     std::vector<PinStatus> pins;
+    pool::CloseCounts closed{};  // servers of all hosts
     bool paused = false, disabled = false;
     std::string login_failure;  // what the last login to its servers failed with; empty = none
 

@@ -39,6 +39,9 @@ public:
     // from now on are not what servers of before are.
     virtual void sessions_changed(const std::vector<router::NewSessions>& whose) = 0;
 
+    // Runs `job` on a thread that may be busy for a while; where there is none, at once.
+    virtual void run_aside(std::function<void()> job) { job(); }
+
     // A statement took as long as log_min_duration. `logged`: to the file, too.
     virtual void statement_was_slow(SlowStatement statement, bool logged) {
         static_cast<void>(statement);

@@ -56,6 +56,9 @@ public:
             if (row.kind == 'f') add_function(row);
         for (const CatalogRow& row : rows_)
             add_uses(row);
+        for (const CatalogRow& row : rows_)
+            add_reach(row);
+        catalog_->reach_.finish();
         close();
         return result();
     }
@@ -139,6 +142,21 @@ private:
         if (row.kind == 'e' && !function->second.in_c) use_function(everywhere_, row.a);
     }
 
+    // The same by names alone; see catalog_reach.h.
+    void add_reach(const CatalogRow& row) {
+        CatalogReach& reach = catalog_->reach_;
+        // One that is not there is PostgreSQL's own, without effects.
+        const auto function = [&](const std::string& oid) {
+            const auto found = functions_by_oid_.find(oid);
+            return name_hash(found == functions_by_oid_.end() ? "" : found->second.row->b);
+        };
+        if (row.kind == 'u') reach.add_use(name_hash(row.a), function(row.b));
+        if (row.kind == 'r') reach.add_below(name_hash(row.a), name_hash(row.b));
+        if (row.kind == 'p') reach.add_use(function(row.a), function(row.b));
+        if (row.kind == 'e') reach.add_everywhere(function(row.a));
+        if (row.kind == 'v') reach.add_on_ddl(function(row.a));
+    }
+
     void use_function(NodeId user, const std::string& oid) {
         const auto found = functions_by_oid_.find(oid);
         // Not there: a built-in function without effects.
@@ -172,6 +190,8 @@ private:
             return;
         }
         const BodyEffects body = effects_of_body(language, row.d);
+        for (const std::string& name : body.words)
+            catalog_->reach_.add_use(name_hash(row.b), name_hash(name));
         reads_.add_body(row.a, language, body);
         std::string{}.swap(row.d);  // many of them are large
         nodes_[node].effects.merge(body.effects);

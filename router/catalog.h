@@ -4,6 +4,7 @@
 // calls and each relation reaches. Immutable, shared by threads.
 #pragma once
 
+#include "router/catalog_reach.h"
 #include "router/catalog_row.h"
 #include "router/read_catalog.h"
 #include "router/session_effects.h"
@@ -96,6 +97,9 @@ public:
     // What is against running it on a replica.
     const ReadCatalog& reads() const { return reads_; }
 
+    // Which names are met by which.
+    const CatalogReach& reach() const { return reach_; }
+
     // What event triggers add to any DDL.
     const SessionEffects& on_ddl() const { return on_ddl_; }
 
@@ -130,6 +134,7 @@ private:
     SessionEffects everywhere_;
     SessionEffects on_ddl_;
     ReadCatalog reads_;
+    CatalogReach reach_;
     bool overload_effects_ = false;
     bool harmless_ = true;
     bool plain_ = true;

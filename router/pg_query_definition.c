@@ -24,11 +24,22 @@ static bool is_one_of(const char* name, const char* const* names, size_t count) 
     return false;
 }
 
-/* `existing`: of a table that may have triggers, which the referenced one then reaches. */
+static bool is_followed(char action) {
+    return action == FKCONSTR_ACTION_CASCADE || action == FKCONSTR_ACTION_SETNULL ||
+           action == FKCONSTR_ACTION_SETDEFAULT;
+}
+
+/*
+ * The referenced table reaches this one by the key's actions, and the triggers that it has, if it
+ * is `existing`, or that it gets.
+ */
 static void judge_constraint(struct weir_walk* walk, const Constraint* constraint, bool existing) {
-    bool key = constraint->contype == CONSTR_FOREIGN && existing;
+    bool key = constraint->contype == CONSTR_FOREIGN &&
+               (existing || is_followed(constraint->fk_upd_action) ||
+                is_followed(constraint->fk_del_action));
 
     if (key || constraint->contype == CONSTR_EXCLUSION) weir_note(walk, WEIR_CHANGES_EFFECTS);
+    if (key && constraint->pktable != NULL) weir_note_changed(walk, constraint->pktable->relname);
     judge(walk, constraint->raw_expr);
 }
 
@@ -211,4 +222,123 @@ bool weir_is_plain_definition(const Node* node) {
         default:
             return false;
     }
+}
+
+static void note_changed_relation(struct weir_walk* walk, const RangeVar* relation) {
+    if (relation != NULL) weir_note_changed(walk, relation->relname);
+}
+
+/* Of the last part of a name; without one, of anything. */
+static void note_changed_name(struct weir_walk* walk, List* names) {
+    const char* name = weir_last_name(names, NULL);
+
+    if (name == NULL)
+        weir_note(walk, WEIR_CHANGES_ANYTHING);
+    else
+        weir_note_changed(walk, name);
+}
+
+/* What it inherits from reaches it from now on. */
+static void note_changed_table(struct weir_walk* walk, const CreateStmt* table) {
+    ListCell* cell;
+
+    note_changed_relation(walk, table->relation);
+    foreach (cell, table->inhRelations)
+        note_changed_relation(walk, (const RangeVar*)lfirst(cell));
+}
+
+static void note_changed_definition(struct weir_walk* walk, const DefineStmt* statement) {
+    switch (statement->kind) {
+        case OBJECT_AGGREGATE:
+            note_changed_name(walk, statement->defnames);
+            break;
+        case OBJECT_COLLATION:
+        case OBJECT_TSDICTIONARY:
+        case OBJECT_TSCONFIGURATION:
+            weir_note(walk, WEIR_CHANGES_WORDS);
+            break;
+        default: /* operators and types are met without being named */
+            weir_note(walk, WEIR_CHANGES_ANYTHING);
+            break;
+    }
+}
+
+/* Relations and functions are met by their names, or by what those reach that are named. */
+static bool is_met_by_name(ObjectType type) {
+    switch (type) {
+        case OBJECT_AGGREGATE:
+        case OBJECT_FOREIGN_TABLE:
+        case OBJECT_FUNCTION:
+        case OBJECT_INDEX:
+        case OBJECT_MATVIEW:
+        case OBJECT_PROCEDURE:
+        case OBJECT_ROUTINE:
+        case OBJECT_SEQUENCE:
+        case OBJECT_TABLE:
+        case OBJECT_VIEW:
+            return true;
+        default:
+            return false;
+    }
+}
+
+void weir_note_changed_names(struct weir_walk* walk, Node* node) {
+    bool named = true;
+
+    switch (nodeTag(node)) {
+        case T_CreateStmt:
+            note_changed_table(walk, (const CreateStmt*)node);
+            return;
+        case T_CreateForeignTableStmt:
+            note_changed_table(walk, &((const CreateForeignTableStmt*)node)->base);
+            return;
+        case T_CreateTableAsStmt:
+            note_changed_relation(walk, ((const CreateTableAsStmt*)node)->into->rel);
+            return;
+        case T_ViewStmt:
+            note_changed_relation(walk, ((const ViewStmt*)node)->view);
+            return;
+        case T_CreateFunctionStmt:
+            note_changed_name(walk, ((const CreateFunctionStmt*)node)->funcname);
+            return;
+        case T_CreateTrigStmt:
+            note_changed_relation(walk, ((const CreateTrigStmt*)node)->relation);
+            return;
+        case T_RuleStmt:
+            note_changed_relation(walk, ((const RuleStmt*)node)->relation);
+            return;
+        case T_CreatePolicyStmt:
+            note_changed_relation(walk, ((const CreatePolicyStmt*)node)->table);
+            return;
+        case T_AlterPolicyStmt:
+            note_changed_relation(walk, ((const AlterPolicyStmt*)node)->table);
+            return;
+        case T_CompositeTypeStmt:
+            note_changed_relation(walk, ((const CompositeTypeStmt*)node)->typevar);
+            return;
+        case T_CreateEnumStmt:
+            note_changed_name(walk, ((const CreateEnumStmt*)node)->typeName);
+            return;
+        case T_DefineStmt:
+            note_changed_definition(walk, (const DefineStmt*)node);
+            return;
+        case T_RenameStmt:
+            named = is_met_by_name(((const RenameStmt*)node)->renameType);
+            break;
+        case T_AlterObjectSchemaStmt:
+            named = is_met_by_name(((const AlterObjectSchemaStmt*)node)->objectType);
+            break;
+        case T_AlterTableStmt:
+            named = is_met_by_name(((const AlterTableStmt*)node)->objtype);
+            break;
+        case T_AlterFunctionStmt:
+        case T_IndexStmt:
+            break;
+        default:
+            named = false;
+            break;
+    }
+    weir_note(
+        walk, named || weir_is_plain_definition(node) ? WEIR_CHANGES_WORDS : WEIR_CHANGES_ANYTHING
+    );
 }

@@ -2,6 +2,7 @@
 
 #include "router/builtins.h"
 #include "router/call_effects.h"
+#include "router/changed_names.h"
 #include "router/function_body.h"
 #include "router/long_text.h"
 #include "router/pg_query_tree.h"
@@ -198,8 +199,23 @@ void copy_pins(Statement& statement, const weir_tree& tree) {
     }
 }
 
-void read_definition(Statement& statement, std::string_view text) {
+void read_changed_names(Statement& statement, const weir_tree& tree, const BodyEffects& body) {
+    const bool by_words = (tree.facts & WEIR_CHANGES_WORDS) != 0 || tree.changed_count == 0;
+    statement.changes_only_names = (tree.facts & WEIR_CHANGES_ANYTHING) == 0 &&
+                                   tree.do_count == 0 &&
+                                   // Its words may not be all there are.
+                                   !(by_words && body.effects.has(PinReason::unknown_function));
+    if (!statement.changes_only_names) return;
+    auto& names = statement.changed_names;
+    for (int i = 0; i < tree.changed_count; ++i)
+        names.push_back(name_hash(tree.changed[i]));
+    for (std::size_t i = 0; by_words && i < body.words.size(); ++i)
+        names.push_back(name_hash(body.words[i]));
+}
+
+void read_definition(Statement& statement, const weir_tree& tree, std::string_view text) {
     auto body = effects_of_body("sql", text);
+    read_changed_names(statement, tree, body);
     body.effects.changes_catalog = false;
     const auto calls = [&](const char* name) {
         return std::binary_search(body.calls.begin(), body.calls.end(), name);
@@ -261,7 +277,7 @@ StatementPtr read_tree(const weir_tree& tree, std::string_view text) {
     for (int i = 0; i < tree.operator_count; ++i)
         add_once(statement->operators, tree.operators[i]);
     statement->knows_relations = (tree.facts & WEIR_ANY_RELATION) == 0;
-    if (statement->defines) read_definition(*statement, text);
+    if (statement->defines) read_definition(*statement, tree, text);
     if (statement->creates_relation && statement->temp_search_path)
         add_pin(*statement, PinReason::temp_object, "search_path");
     statement->is_read_only =

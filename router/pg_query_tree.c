@@ -89,6 +89,15 @@ void weir_note_relation_name(struct weir_walk* walk, const char* name) {
     walk->relations[tree->relation_count++] = name;
 }
 
+void weir_note_changed(struct weir_walk* walk, const char* name) {
+    struct weir_tree* tree = walk->tree;
+
+    walk->changed =
+        weir_grown(walk->changed, tree->changed_count, &walk->changed_capacity, sizeof(char*));
+    tree->changed = walk->changed;
+    walk->changed[tree->changed_count++] = name;
+}
+
 static void add_kind(struct weir_walk* walk, enum weir_kind kind) {
     struct weir_tree* tree = walk->tree;
 
@@ -237,6 +246,7 @@ void weir_note_into(struct weir_walk* walk, const IntoClause* into) {
 
     weir_note(walk, WEIR_MAY_WRITE | WEIR_DEFINES);
     if (relation == NULL) return;
+    weir_note_changed(walk, relation->relname);
     if (relation->relpersistence == RELPERSISTENCE_TEMP ||
         weir_is_temp_schema(relation->schemaname)) {
         if (into->onCommit != ONCOMMIT_DROP)

@@ -127,6 +127,10 @@ enum weir_pin {
 #define WEIR_CHAINS (1U << 22)
 #define WEIR_SHOWS_NODE (1U << 23)     /* SHOW of what primary and replica answer differently */
 #define WEIR_LOCKS_STRONGLY (1U << 24) /* LOCK in a mode that no standby grants */
+/* Of WEIR_DEFINES: more than what is in `changed` may be something else after it. */
+#define WEIR_CHANGES_ANYTHING (1U << 25)
+/* ... no more than what the text has a name for, but not only what is in `changed`. */
+#define WEIR_CHANGES_WORDS (1U << 26)
 
 enum weir_argument_kind {
     WEIR_ABSENT,
@@ -232,6 +236,8 @@ struct weir_tree {
     int relation_count;
     const char* const* operators; /* those that are not PostgreSQL's own, likewise */
     int operator_count;
+    const char* const* changed; /* relations and functions that DDL makes or changes */
+    int changed_count;
     const struct weir_use* uses; /* as often as they are written; not names of CTEs */
     int use_count;
     const struct weir_transaction_options* modes; /* of every BEGIN and SET TRANSACTION */

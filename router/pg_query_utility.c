@@ -133,7 +133,7 @@ static enum weir_kind walk_transaction(struct weir_walk* walk, const Transaction
             weir_note(walk, WEIR_MAY_WRITE | WEIR_LITERALS_MATTER | WEIR_NOT_IN_PIPELINE);
             /* What was prepared may be DDL. */
             if (statement->kind == TRANS_STMT_COMMIT_PREPARED)
-                weir_note(walk, WEIR_DEFINES | WEIR_CHANGES_EFFECTS);
+                weir_note(walk, WEIR_DEFINES | WEIR_CHANGES_EFFECTS | WEIR_CHANGES_ANYTHING);
             return statement->kind == TRANS_STMT_COMMIT_PREPARED ? WEIR_COMMIT_PREPARED
                                                                  : WEIR_ROLLBACK_PREPARED;
     }
@@ -868,6 +868,7 @@ enum weir_kind weir_walk_utility(struct weir_walk* walk, Node* node) {
     if (is_definition(kind)) {
         weir_note(walk, WEIR_DEFINES);
         if (!weir_is_plain_definition(node)) weir_note(walk, WEIR_CHANGES_EFFECTS);
+        weir_note_changed_names(walk, node);
     }
     return kind;
 }

@@ -51,6 +51,8 @@ struct weir_walk {
     int relation_capacity;
     const char** operators;
     int operator_capacity;
+    const char** changed;
+    int changed_capacity;
     struct weir_use* uses;
     int use_capacity;
     struct weir_transaction_options* modes;
@@ -83,6 +85,10 @@ void weir_judge_alteration(struct weir_walk* walk, const AlterTableCmd* command)
 
 /* False: this DDL statement counts as WEIR_CHANGES_EFFECTS whatever is in it. */
 bool weir_is_plain_definition(const Node* node);
+
+/* Which names mean something else after this DDL statement; see weir_tree.changed. */
+void weir_note_changed_names(struct weir_walk* walk, Node* node);
+void weir_note_changed(struct weir_walk* walk, const char* name);
 
 void weir_note_pin(struct weir_walk* walk, enum weir_pin pin, const char* detail);
 void weir_note_setting(

@@ -233,6 +233,10 @@ struct Statement {
     // ... and something with an effect may be in it, even if nothing in the database has one: a
     // function's body, a view or default that calls set_config().
     bool defines_effects = false;
+    // Of what `defines`: hashes (name_hash, changed_names.h) of whatever may be something else
+    // after it. False: anything may, also what is met without being named (operators, casts).
+    bool changes_only_names = false;
+    std::vector<std::uint32_t> changed_names;
     // `relations` has all of them. Not so for VACUUM, ANALYZE, CLUSTER and REINDEX of a schema or
     // the database.
     bool knows_relations = false;

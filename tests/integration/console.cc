@@ -164,6 +164,13 @@ TEST_CASE("SHOW PINS says who keeps a server, and why" * ours_only()) {
     CHECK(cell(lending, "database", name, "pinned") == "0");
     // CREATE TABLE; BEGIN and COMMIT.
     CHECK(cell(lending, "database", name, "pinned_xact_count") == "2");
+    Pg seeder = fixture.connect();
+    seeder.exec("select setseed(0.5)");
+    seeder.drop();
+    wait_until("its server is closed", [&] {
+        const Result closed = console.exec("SHOW CLOSE_COUNTS");
+        return cell(closed, "reason", "client left session state behind", "closed") == "1";
+    });
 }
 
 TEST_CASE("SHOW SETTINGS says what clients have set; custom values only if allowed" * ours_only()) {

@@ -5,6 +5,7 @@ import time
 
 import known_differences
 from disabled_steps import DISABLED
+from scopes import Scopes
 from session import Connection, Stuck
 from steps import shortened
 from values import touched_by
@@ -37,6 +38,7 @@ class Client:
         self.user = None
         self.direct = self.proxied = None
         self.touched = set()
+        self.scopes = Scopes()
         self.pinned = None  # the reason by which pgweir keeps a server for it
         self.port = 0
 
@@ -114,11 +116,13 @@ class Timeline:
         client.user, client.direct, client.proxied = step.user, direct, proxied
         client.port = proxied.port
         client.touched = touched_by(options.get("options", ""))
+        client.scopes = Scopes()
         self.compare_parameters(step, direct.parameters(), proxied.parameters())
 
     def _run(self, client, step):
         for operation in step.operations:
             client.touched |= touched_of(operation)
+            client.scopes.note(operation)
             try:
                 direct = client.direct.run(operation)
             except Stuck as error:
@@ -127,7 +131,8 @@ class Timeline:
                 proxied = client.proxied.run(operation)
             except Stuck as error:
                 raise Difference(step, "no answer", direct, str(error)) from None
-            self.compare_outcomes(step, direct, proxied)
+            self.compare_outcomes(step, direct, proxied, operation, client.scopes)
+            client.scopes.settle(direct["transaction"])
             self.compare_notifications(client, step)
 
     def _leave(self, client, step):
@@ -161,8 +166,8 @@ class Timeline:
         if direct != proxied:
             raise Difference(step, what, direct, proxied)
 
-    def compare_outcomes(self, step, direct, proxied):
-        direct, proxied = known_differences.reconcile(step, direct, proxied)
+    def compare_outcomes(self, step, direct, proxied, operation, scopes):
+        direct, proxied = known_differences.reconcile(step, direct, proxied, operation, scopes)
         if len(direct["results"]) != len(proxied["results"]):
             raise Difference(step, "number of results", direct["results"], proxied["results"])
         for expected, seen in zip(direct["results"], proxied["results"]):

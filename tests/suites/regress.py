@@ -158,9 +158,9 @@ def read_routes(weir: Weir) -> str:
     return "\n".join("  " + "  ".join(row) for row in rows)
 
 
-def keep(outcome: Outcome, *others: str) -> None:
-    """Copies a run's files, and one diff per test, to build/suites/regress."""
-    target = KEPT / outcome.directory.name
+def keep(outcome: Outcome, *others: str, kept: pathlib.Path = KEPT) -> None:
+    """Copies a run's files, and one diff per test, to `kept`."""
+    target = kept / outcome.directory.name
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(outcome.directory, target)
     for other in others:

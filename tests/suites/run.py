@@ -2,6 +2,7 @@
 """Other people's test suites through pgweir: run.py SUITE [OPTIONS], or ./dev suites SUITE [OPTIONS].
 
   regress     PostgreSQL's own regression suite in transaction mode, compared with a direct run
+  isolation   PostgreSQL's isolation tests, likewise
   psycopg     psycopg 3's own tests, each compared with a direct run
   django      Django's own tests of its database layer, each compared with a direct run
   rails       ActiveRecord's own tests, each compared with a direct run
@@ -20,12 +21,13 @@ sys.path[:0] = [os.path.join(ROOT, "bench"), os.path.join(ROOT, "tests/hostile")
 
 import django_suite  # noqa: E402
 import frameworks_suite  # noqa: E402
+import isolation  # noqa: E402
 import psycopg_suite  # noqa: E402
 import rails_suite  # noqa: E402
 import regress  # noqa: E402
 from debian import NotServed  # noqa: E402
 
-SUITES = {"regress": regress.main, "psycopg": psycopg_suite.main, "django": django_suite.main,
+SUITES = {"regress": regress.main, "isolation": isolation.main, "psycopg": psycopg_suite.main, "django": django_suite.main,
           "rails": rails_suite.main, "frameworks": frameworks_suite.main}
 
 

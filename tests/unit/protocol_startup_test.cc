@@ -205,15 +205,29 @@ TEST_CASE("Startup: the settings of a session") {
     const auto settings = startup_settings(message, {});
     REQUIRE(settings.has_value());
     const Settings expected{
-        {"application_name", "'; drop"},
         {"statement_timeout", "5"},
         {"extra_float_digits", "3"},
+        {"application_name", "'; drop"},
         {"app.tenant", "t"}};
     CHECK(*settings == expected);
     const auto fewer = startup_settings(message, {"extra_float_digits", "application_name"});
     CHECK(*fewer == Settings{{"statement_timeout", "5"}, {"app.tenant", "t"}});
     const auto none = startup_settings(startup({{"user", "a"}, {"options", "-x"}}), {"options"});
     CHECK(none->empty());
+}
+
+// Found by the property test: a server was given both values, one after the other.
+TEST_CASE("Startup: the last word on a setting counts, its own parameter before the options") {
+    const auto settings = startup_settings(
+        startup(
+            {{"user", "a"},
+             {"work_mem", "1"},
+             {"options", "--search_path=a,b -c DateStyle=ISO -c Search_Path=b -c work_mem=2"}}
+        ),
+        {}
+    );
+    REQUIRE(settings.has_value());
+    CHECK(*settings == Settings{{"DateStyle", "ISO"}, {"Search_Path", "b"}, {"work_mem", "1"}});
 }
 
 TEST_CASE("Startup: names that are no setting's, broken options and replication are refused") {

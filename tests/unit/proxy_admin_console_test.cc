@@ -198,8 +198,8 @@ TEST_CASE("console: every SHOW answers, and none tells a secret") {
           "stats",      "stats_totals", "stats_averages", "totals",    "lists",
           "config",     "state",        "version",        "help",      "peers",
           "peer_pools", "mem",          "dns_hosts",      "dns_zones", "client_encoding",
-          "pins",       "pin_counts",   "lending",        "hosts",     "routes",
-          "catalog",    "consistency"}) {
+          "pins",       "pin_counts",   "close_counts",   "lending",   "hosts",
+          "routes",     "catalog",      "consistency"}) {
         CAPTURE(topic);
         const auto answer = admin.ask("SHOW " + std::string(topic));
         CHECK(answer.find("SERROR") == std::string::npos);

@@ -125,6 +125,40 @@ TEST_CASE("Catalog: a text that PostgreSQL cannot read either has not run") {
     script.play();
 }
 
+TEST_CASE("Catalog: a large one is built aside; who needs it waits, and others do not") {
+    auto script = without_catalog();
+    const auto rows = function_row(
+        "20001", "f", "begin perform pg_advisory_lock(1); end --" + std::string(100'000, 'x')
+    );
+    SUBCASE("before the request") {
+        reads_first(script, select("f()"), rows);
+    }
+    SUBCASE("when its transaction has ended") {
+        reads_first(script, select("1"), "");
+        script.client_sends(fe::query("begin"))
+            .client_receives(be::complete("BEGIN"), be::ready('T'))
+            .client_sends(select("1"))
+            .server_receives(fe::injected("begin"), select("1"))
+            .server_replies(be::injected_done("BEGIN"), selected(), be::ready('T'))
+            .client_receives(selected(), be::ready('T'))
+            .does("DDL elsewhere", [](ScriptWorld& world) { world.entry->catalog->outdate(); })
+            .client_sends(select("f()"))
+            .server_receives(select("f()"))
+            .server_replies(selected(), be::ready('T'))
+            .client_receives(selected(), be::ready('T'))
+            .client_sends(fe::query("commit"))
+            .server_receives(fe::query("commit"))
+            .server_replies(be::complete("COMMIT"), be::ready())
+            .client_receives(be::complete("COMMIT"), be::ready())
+            .server_receives(reads_the_catalog)
+            .server_replies(rows, end_of_catalog());
+    }
+    script.server_receives(asks_for({}, pin_bit(PinReason::advisory_lock)))
+        .server_replies(says({"t"}))
+        .pool_has(1, 0, 0);
+    script.play();
+}
+
 TEST_CASE("Catalog: a server that reads it often has the query prepared") {
     auto script = without_catalog();
     const auto outdate = [&] {
@@ -254,12 +288,87 @@ TEST_CASE("Catalog: DDL that may change it makes it outdated when its transactio
     auto script = without_catalog();
     const auto function = fe::query("create function f() returns int language sql as 'select 1'");
     reads_first(script, function, "");
-    reads_first(script, select("1"), "");
+    reads_first(script, select("f()"), function_row("20001", "f", "begin end"));
     asks_and_gets(script, fe::query("create table t (a int)"));
-    asks_and_gets(script, select("1"));
+    asks_and_gets(script, select("f()"));
     asks_and_gets(script, fe::query("create view v as select set_config('a', 'b', false)"))
         .with_client(1);
+    reads_first(script, fe::query("select * from v"), "").pool_has(0, 1, 0);
+    script.play();
+}
+
+TEST_CASE("Catalog: an operator is met without being named") {
+    auto script = without_catalog();
+    reads_first(
+        script, select("1"), function_row("20001", "f", "begin perform pg_advisory_lock(1); end")
+    );
+    asks_and_gets(script, fe::query("create operator === (function = texteq, leftarg = text)"));
     reads_first(script, select("1"), "").pool_has(0, 1, 0);
+    script.play();
+}
+
+TEST_CASE("Catalog: DDL does not concern what meets nothing of its names") {
+    auto script = without_catalog();
+    const auto rows = function_row("20001", "f", "begin perform g(); end") +
+                      function_row("20002", "locks", "begin perform pg_advisory_lock(1); end") +
+                      catalog_row({'u', "audited", "20001", "w", ""}) +
+                      catalog_row({'r', "shown", "audited", "w", ""});
+    reads_first(script, select("f()"), rows);
+    SUBCASE("of a function that a trigger's function calls") {
+        asks_and_gets(script, fe::query("create function g() returns int return 1"))
+            .server_receives("")
+            .with_client(1);
+        asks_and_gets(script, fe::query("insert into other values (1)")).server_receives("");
+        reads_first(script, fe::query("insert into shown values (1)"), "");
+    }
+    SUBCASE("of a trigger") {
+        asks_and_gets(
+            script,
+            fe::query("create trigger a after insert on plain for each row execute function f()")
+        )
+            .server_receives("")
+            .with_client(1);
+        asks_and_gets(script, fe::query("insert into shown values (1)")).server_receives("");
+        reads_first(script, fe::query("insert into plain values (1)"), "");
+    }
+    SUBCASE("of what lies above a table") {
+        asks_and_gets(script, fe::query("alter table shown add c int default f()")).with_client(1);
+        asks_and_gets(script, fe::query("select * from plain")).server_receives("");
+        reads_first(script, fe::query("select * from audited"), "");
+    }
+    script.pool_has(0, 1, 0).play();
+}
+
+TEST_CASE("Catalog: names that DDL of others is changing do not concern what does not meet them") {
+    auto script = without_catalog();
+    std::shared_ptr<proxy::CatalogChange> change;
+    const auto insert = fe::query("insert into audited values (1)");
+    reads_first(script, insert, "");
+    router::ChangedNames names;
+    std::string name;
+    SUBCASE("not met") {
+        name = "other";
+    }
+    SUBCASE("met") {
+        name = "audited";
+    }
+    names.names.insert(router::name_hash(name));
+    script.client_sends(insert)
+        .server_receives(insert)
+        .does(
+            "COMMIT is sent",
+            [&](ScriptWorld& world) {
+                change = std::make_shared<proxy::CatalogChange>(world.entry->catalog, names);
+            }
+        )
+        .server_replies(selected(), be::ready())
+        .client_receives(selected(), be::ready());
+    if (name == "audited") {
+        script.server_receives(reads_the_catalog).server_replies(end_of_catalog());
+    } else {
+        script.server_receives("");
+    }
+    script.pool_has(0, 1, 0).does("all is over", [&](ScriptWorld&) { change.reset(); });
     script.play();
 }
 
@@ -277,7 +386,9 @@ TEST_CASE(
         .does(
             "COMMIT is sent",
             [&](ScriptWorld& world) {
-                change = std::make_shared<proxy::CatalogChange>(world.entry->catalog);
+                change = std::make_shared<proxy::CatalogChange>(
+                    world.entry->catalog, router::ChangedNames::all()
+                );
             }
         )
         .server_replies(selected(), be::ready())

@@ -1,4 +1,5 @@
 // Settings follow their client: what a server lacks travels with the request.
+#include "proxy/state_inquiry.h"
 #include "tests/unit/support/session_script.h"
 
 #include <doctest/doctest.h>
@@ -115,6 +116,31 @@ TEST_CASE("Settings: one that fails stops the request; the client gets error and
         .server_replies(be::brought_done(be::injected_done(), named("")), selected(), be::ready())
         .client_receives(selected(), be::ready())
         .pool_has(0, 1, 0);
+    script.play();
+}
+
+TEST_CASE("Settings: a server that cannot be rid of what another client has set is closed") {
+    ScriptOptions options;
+    options.clients = {{}, {}};
+    SessionScript script{options};
+    const auto refused = be::parse_complete() + be::bind_complete() +
+                         be::error("22023", "role \"gone\" does not exist");
+    proxy::StateInquiry inquiry;
+    inquiry.names = {"role"};
+    script.client_sends(fe::query("set role bob"))
+        .server_receives(fe::query("set role bob"), fe::query(proxy::inquiry_text(inquiry)))
+        .server_replies(be::complete("SET"), be::ready())
+        .server_replies(be::row_of({"bob"}), be::complete("SELECT 1"), be::ready())
+        .client_receives(be::complete("SET"), be::ready())
+        .with_client(1)
+        .client_sends(select("1"))
+        .server_receives(fe::brought(fe::injected("RESET ROLE")), select("1"))
+        .server_replies(be::brought_refused(refused))
+        .server_receives(fe::sync())
+        .server_replies(be::ready())
+        .client_receives(be::own_error("22023", "role \"gone\" does not exist"), be::ready())
+        .client_lives()
+        .server_is_closed(pool::CloseReason::reset_failed);
     script.play();
 }
 

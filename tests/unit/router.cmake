@@ -2,6 +2,7 @@
 weir_unit_test(router
     protocol_sql_lexer_test.cc
     router_cache_test.cc
+    router_catalog_reach_test.cc
     router_catalog_test.cc
     router_corpus_test.cc
     router_effects_test.cc
