@@ -19,27 +19,13 @@ class Disabled:
 
 
 DISABLED = {
-    "search-path-spelling": Disabled(
-        "search_path of a startup packet is written anew: 's2, public' for 's2,public'",
-        text="search_path=s2,public"),
     "odd-application-name": Disabled(
-        "settings are sent to a server that still has the client_encoding of the client before: "
-        "bytes above 127 arrive as others", kinds="connect", text=r"[^\x00-\x7f]"),
-    "nonstandard-strings": Disabled(
-        "with standard_conforming_strings = off, RESET ALL and DISCARD ALL are not understood: "
-        "startup parameters are lost",
-        text=r"andard_conforming_strings\W+(to\W+)?off"),
-    "blocks-in-a-string": Disabled(
-        "after a string of BEGIN, SET, COMMIT and more, RESET ALL goes to the server's values "
-        "instead of the startup packet's",
-        text=r"(^|; )(begin|start transaction|commit|end)\b.*;."),
+        "of a startup packet with another client_encoding than the server's, bytes above 127 are "
+        "converted before they become question marks: more of them", kinds="connect", text=r"[^\x00-\x7f]"),
     # The following are no steps but comparisons that are left out (NOTHING).
     "statement-name": Disabled(
         "42P05, and 08P01 for a Bind that does not fit, name another statement of the client's that "
         "has the same text", kinds="NOTHING"),
-    "channels-in-block": Disabled(
-        "pg_listening_channels() shows the client's own channels only in the first statement of a "
-        "transaction", where="block", text="of channels|pg_listening_channels"),
     "placeholder-lost": Disabled(
         "NULL (for SHOW: 42704) instead of '' for a custom setting that the client itself has "
         "RESET, on another server", kinds="custom_show", text="show"),
