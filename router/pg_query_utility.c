@@ -686,11 +686,10 @@ static const char* role_name(const RoleSpec* role) {
     return role != NULL && role->roletype == ROLESPEC_CSTRING ? role->rolename : NULL;
 }
 
-static void note_roles(struct weir_walk* walk, const List* roles) {
-    ListCell* cell;
-
-    foreach (cell, roles)
-        weir_note_new_sessions(walk, role_name((RoleSpec*)lfirst(cell)), NULL);
+/* Whoever has taken such a role by SET ROLE is under one that is not there any more, whatever is
+ * made under the name later: servers of all are renewed. */
+static void note_roles(struct weir_walk* walk) {
+    weir_note_new_sessions(walk, NULL, NULL);
 }
 
 static void note_databases(struct weir_walk* walk, const List* names) {
@@ -705,8 +704,7 @@ static void walk_role_set(struct weir_walk* walk, const AlterRoleSetStmt* statem
 }
 
 static void walk_rename(struct weir_walk* walk, const RenameStmt* statement) {
-    if (statement->renameType == OBJECT_ROLE)
-        weir_note_new_sessions(walk, statement->subname, NULL);
+    if (statement->renameType == OBJECT_ROLE) note_roles(walk);
     if (statement->renameType == OBJECT_DATABASE)
         weir_note_new_sessions(walk, NULL, statement->subname);
 }
@@ -722,7 +720,7 @@ static enum weir_kind walk_cluster_statement(struct weir_walk* walk, Node* node)
             walk_role_set(walk, (AlterRoleSetStmt*)node);
             return WEIR_DDL;
         case T_DropRoleStmt:
-            note_roles(walk, ((DropRoleStmt*)node)->roles);
+            note_roles(walk);
             return WEIR_DDL;
         case T_GrantRoleStmt:
             /* Members have it, or not, in sessions that there are as well. */

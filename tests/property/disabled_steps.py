@@ -22,6 +22,10 @@ DISABLED = {
     "odd-application-name": Disabled(
         "of a startup packet with another client_encoding than the server's, bytes above 127 are "
         "converted before they become question marks: more of them", kinds="connect", text=r"[^\x00-\x7f]"),
+    "nonstandard-strings": Disabled(
+        "a statement that was prepared under another standard_conforming_strings is prepared again, on "
+        "another server, by the rules of now: other values, and its warnings",
+        text=r"andard_conforming_strings\W+(to\W+)?off"),
     # The following are no steps but comparisons that are left out (NOTHING).
     "statement-name": Disabled(
         "42P05, and 08P01 for a Bind that does not fit, name another statement of the client's that "

@@ -92,6 +92,8 @@ const FlagRow flags[] = {
     {"UNLISTEN *", &Statement::unlisten_all, true},
     {"ALTER ROLE r SET work_mem = 1", &Statement::changes_new_sessions, true},
     {"ALTER USER r PASSWORD 'x'", &Statement::changes_new_sessions, true},
+    {"DROP ROLE r", &Statement::changes_new_sessions, true},
+    {"ALTER ROLE r RENAME TO s", &Statement::changes_new_sessions, true},
     {"GRANT a TO b", &Statement::changes_new_sessions, false},
     {"ALTER DATABASE d SET work_mem = 1", &Statement::changes_new_sessions, true},
     {"REVOKE CONNECT ON DATABASE d FROM r", &Statement::changes_new_sessions, true},
