@@ -76,7 +76,7 @@ ServerPool::Collected ServerPool::collect(Waiter& waiter, ChannelHandler& handle
         waiter.state = Waiter::State::none;
         peaks_.wait = std::max(peaks_.wait, waiter.loop->now() - waiter.since);
         collected.server = std::exchange(waiter.server, nullptr);
-        collected.failure = std::exchange(waiter.failure, std::nullopt);
+        collected.failure = std::move(waiter.failure);
     }
     if (collected.server != nullptr) collected.server->attach(*waiter.loop, handler);
     return collected;
@@ -209,7 +209,7 @@ void ServerPool::fail_waiters(const protocol::Error& failure) {
         auto& waiter = waiters_.front();
         waiters_.pop_front();
         waiter.state = Waiter::State::failed;
-        waiter.failure = failure;
+        waiter.failure = std::make_unique<protocol::Error>(failure);
         waiter.loop->wake_channel(waiter.channel);
     }
 }

@@ -40,7 +40,7 @@ public:
     // Guarded by the pool's lock while waiting; the session's after it was woken.
     State state = State::none;
     ServerConnection* server = nullptr;
-    std::optional<protocol::Error> failure;
+    std::unique_ptr<protocol::Error> failure;  // of State::failed
     TimePoint since{};
     std::uint64_t ticket = 0;
 };
@@ -92,8 +92,8 @@ public:
     );
 
     struct Collected {
-        ServerConnection* server = nullptr;      // granted, attached for the handler
-        std::optional<protocol::Error> failure;  // or why there will be none
+        ServerConnection* server = nullptr;        // granted, attached for the handler
+        std::unique_ptr<protocol::Error> failure;  // or why there will be none
     };
 
     // After the wake; neither of the two if the waiter still waits.

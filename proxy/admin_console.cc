@@ -80,6 +80,8 @@ public:
 
     const SessionView& view() const { return view_; }
 
+    const protocol::CancelKey& cancel_key() const { return key_; }
+
     void cancel() {
         commands_.cancel();
         flush();
@@ -252,7 +254,7 @@ struct AdminConsole::State : std::enable_shared_from_this<State> {
                 );
         }
         client->leave();
-        state->keys.remove(id);
+        state->keys.remove(client->cancel_key().process_id);
         state->clients.erase(id);
     }
 

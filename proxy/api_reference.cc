@@ -30,7 +30,8 @@ constexpr auto status_fields = std::to_array<ApiField>({
     {"pools[].waiting", "Clients that wait for a server."},
     {"pools[].peak_waiting", "The most in the last 15 minutes."},
     {"pools[].longest_wait_ms", "How long the first of them has waited."},
-    {"pools[].oldest_query_ms", "How long the oldest query has run; 0 while none has run for a second."},
+    {"pools[].oldest_query_ms",
+     "How long the oldest query has run; 0 while none has run for a second."},
     {"pools[].oldest_transaction_ms", "The same of the oldest open transaction."},
     {"pools[].busy", "Servers that cannot be lent now."},
     {"pools[].peak_busy", "The most in the last 15 minutes."},
@@ -125,7 +126,8 @@ constexpr auto sessions_fields = std::to_array<ApiField>({
     {"sessions[].transaction_ms", "How long its transaction is open; null without one."},
     {"sessions[].has_server", "It holds a server."},
     {"sessions[].running", "The client waits for the answer of its statement."},
-    {"sessions[].fingerprint", "Of the statement that runs, else of the last one; empty: not known."},
+    {"sessions[].fingerprint",
+     "Of the statement that runs, else of the last one; empty: not known."},
     {"sessions[].text", "That statement without its values."},
 });
 
@@ -212,7 +214,8 @@ constexpr auto query_fields = std::to_array<ApiField>({
     {"queries[].last_seen", "When last."},
     {"queries[].errors_by_class", "[class of SQLSTATE, count]."},
     {"queries[].applications", "application_names that have run it; \"...\" for more."},
-    {"queries[].histogram", "[microseconds, calls]: so many took less, and not less than half of it."},
+    {"queries[].histogram",
+     "[microseconds, calls]: so many took less, and not less than half of it."},
     {"queries[].trace_id", "Of the last traced call; empty: none."},
     {"queries[].max_wait_ms", "The longest wait for a server."},
     {"queries[].longest_burst", "The most calls in a row by one client."},
@@ -231,11 +234,22 @@ constexpr auto errors_fields = std::to_array<ApiField>({
 });
 
 constexpr auto documents = std::to_array<ApiDocument>({
-    {"/api/v1/status", "What there is now; /api/v1/stream sends the same once a second.", status_fields},
-    {"/api/v1/series", "The last 15 minutes: an array for each field, the oldest second first.", series_fields},
-    {"/api/v1/sessions", "Clients that hold a server, are in a transaction, or wait; the oldest first.", sessions_fields},
-    {"/api/v1/queries?window=15m", "Statements that have finished in the window (1m, 5m, 15m, all), those first that took the most time.", queries_fields},
-    {"/api/v1/queries/FINGERPRINT", "One statement since the start, in sum and by database and user.", query_fields},
+    {"/api/v1/status",
+     "What there is now; /api/v1/stream sends the same once a second.",
+     status_fields},
+    {"/api/v1/series",
+     "The last 15 minutes: an array for each field, the oldest second first.",
+     series_fields},
+    {"/api/v1/sessions",
+     "Clients that hold a server, are in a transaction, or wait; the oldest first.",
+     sessions_fields},
+    {"/api/v1/queries?window=15m",
+     "Statements that have finished in the window (1m, 5m, 15m, all), those first that took the "
+     "most time.",
+     queries_fields},
+    {"/api/v1/queries/FINGERPRINT",
+     "One statement since the start, in sum and by database and user.",
+     query_fields},
     {"/api/v1/errors", "What clients were told, those first that came most often.", errors_fields},
 });
 

@@ -29,7 +29,6 @@ protocol::CancelKey CancelRegistry::add(const Target& target, std::size_t secret
     } while (entries_.contains(key.process_id));
     key.secret = protocol::random_bytes(secret_size);
     entries_.emplace(key.process_id, Entry{key.secret, target});
-    by_session_.emplace(target.session, key.process_id);
     return key;
 }
 
@@ -44,12 +43,8 @@ std::optional<CancelRegistry::Target> CancelRegistry::find(const protocol::Cance
     return found->second.target;
 }
 
-bool CancelRegistry::remove(std::uint64_t session) {
-    const auto found = by_session_.find(session);
-    if (found == by_session_.end()) return false;
-    entries_.erase(found->second);
-    by_session_.erase(found);
-    return true;
+bool CancelRegistry::remove(std::int32_t process_id) {
+    return entries_.erase(process_id) != 0;
 }
 
 }  // namespace weir::proxy

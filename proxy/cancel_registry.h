@@ -22,8 +22,8 @@ public:
     protocol::CancelKey add(const Target& target, std::size_t secret_size);
     // The session with this key. Takes the same time for every wrong secret.
     std::optional<Target> find(const protocol::CancelKey& key) const;
-    // The session is gone. Says whether it was there.
-    bool remove(std::uint64_t session);
+    // The session with this key's process id is gone. Says whether it was there.
+    bool remove(std::int32_t process_id);
 
     std::size_t size() const { return entries_.size(); }
 
@@ -34,7 +34,6 @@ private:
     };
 
     std::unordered_map<std::int32_t, Entry> entries_;
-    std::unordered_map<std::uint64_t, std::int32_t> by_session_;
 };
 
 }  // namespace weir::proxy

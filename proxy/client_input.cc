@@ -284,7 +284,7 @@ std::size_t ClientSession::take_stream(Bytes input) {
         write_to_server();
     }
     stream_left_ -= size;
-    meter_.copied_in += size;
+    meter_copied(size);
     return size;
 }
 
@@ -317,7 +317,7 @@ std::size_t ClientSession::take_copy_message(Bytes input) {
             if (copy_is_extended()) group_open_ = true;
             server_->expected.copy_input_ended();
         }
-        meter_.copied_in += size;
+        meter_copied(size);
         worker_.to_server().append(input.first(size));
         write_to_server();
     }

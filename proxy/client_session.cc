@@ -192,8 +192,10 @@ bool ClientSession::read_client() {
 }
 
 void ClientSession::release_retained() {
-    retained_group_.clear();
-    release_if_large(retained_group_);
+    if (!retained_group_.empty()) {
+        retained_group_.clear();
+        release_if_large(retained_group_.fill());
+    }
 }
 
 // The client has closed its side. A request of his that runs is cancelled; nobody waits for it.

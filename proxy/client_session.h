@@ -30,6 +30,7 @@
 #include "protocol/message.h"
 #include "proxy/own_query.h"
 #include "proxy/pool_entry.h"
+#include "proxy/seldom.h"
 #include "proxy/session_listening.h"
 #include "proxy/session_meter.h"
 #include "proxy/session_routing.h"
@@ -162,11 +163,11 @@ private:
 
     // Settings that go back to what they were when the session began.
     struct Resets {
-        std::vector<std::string> names;
-        std::vector<std::string> set_again;  // behind RESET ALL
-        std::vector<std::string> local;      // SET LOCAL x TO DEFAULT, in the block under way
-        bool all = false;                    // RESET ALL
-        bool identity = false;               // DISCARD ALL: role and session_authorization, too
+        SeldomVector<std::string> names;
+        SeldomVector<std::string> set_again;  // behind RESET ALL
+        SeldomVector<std::string> local;      // SET LOCAL x TO DEFAULT, in the block under way
+        bool all = false;                     // RESET ALL
+        bool identity = false;                // DISCARD ALL: role and session_authorization, too
         bool answered = false;  // PostgreSQL has done it, and nothing was rolled back since
         bool restored = false;  // what the client started with was brought back in the block
 
@@ -630,11 +631,13 @@ private:
     [[gnu::cold]] void meter_application();
     [[gnu::hot]] QueryExecution meter_measure(std::size_t last_message);
     [[gnu::hot]] void meter_next();
+    void meter_rests();
     [[gnu::hot]] void meter_completed(std::string_view tag, std::size_t last_message);
     [[gnu::cold]] void meter_suspended(std::size_t last_message);
     [[gnu::cold]] void meter_failed(std::string_view sqlstate, bool from_server);
     [[gnu::cold]] void meter_failed_unsent(const PlannedUse& use);
     [[gnu::cold]] void meter_settled();
+    void meter_copied(std::uint64_t bytes);
     void meter_answered_here();
     [[gnu::cold]] void meter_retried();
     [[gnu::cold]] void meter_pinned();
@@ -958,29 +961,29 @@ private:
     // Why what was asked first failed.
     std::unique_ptr<protocol::Error> prelude_error_;
     std::unique_ptr<OwnNames> own_names_;  // null: there are none
-    std::string deferred_begin_;           // its text, while BEGIN has not been sent
-    std::string retained_group_;           // what was sent, while it may have to be sent again
-    std::vector<std::pair<std::string, std::string>> reported_;  // ParameterStatus until Ready
-    std::vector<std::string> injected_;        // names set by us, not answered yet
-    std::vector<std::string> touched_;         // may have another value now
-    std::vector<std::string> touched_at_end_;  // ... behind a COMMIT or ROLLBACK
-    std::vector<std::string> touched_before_;  // by transactions that have ended
-    Resets resets_;                            // under way
+    SeldomString deferred_begin_;          // its text, while BEGIN has not been sent
+    SeldomString retained_group_;          // what was sent, while it may have to be sent again
+    SeldomVector<std::pair<std::string, std::string>> reported_;  // ParameterStatus until Ready
+    SeldomVector<std::string> injected_;        // names set by us, not answered yet
+    SeldomVector<std::string> touched_;         // may have another value now
+    SeldomVector<std::string> touched_at_end_;  // ... behind a COMMIT or ROLLBACK
+    SeldomVector<std::string> touched_before_;  // by transactions that have ended
+    Resets resets_;                             // under way
     CatalogState::Snapshot catalog_;
     std::unique_ptr<router::ChangedNames> changed_names_;  // null: none
     std::uint64_t ran_epoch_ = 0;     // of the catalog that server_->ran was planned by
     std::uint64_t failed_epoch_ = 0;  // of a catalog that could not be read on this server
-    std::vector<router::StatementPtr> unresolved_;     // see Plan
+    SeldomVector<router::StatementPtr> unresolved_;    // see Plan
     std::unique_ptr<CatalogReading> reading_catalog_;  // sent, not yet settled
     // Servers of these are to be renewed when the transaction has ended.
-    std::vector<router::NewSessions> new_sessions_;
+    SeldomVector<router::NewSessions> new_sessions_;
     std::unique_ptr<StateInquiry> inquiry_;  // sent, not yet settled
     std::unique_ptr<Listening> listening_;   // from its first LISTEN on
     std::unique_ptr<Routing> routing_;       // of a cluster's sessions
-    std::vector<NameChange> name_changes_;
+    SeldomVector<NameChange> name_changes_;
     std::size_t names_settled_ = 0;
     // What the server is to have under names of SQL, sent and not answered; oldest first.
-    std::vector<NameChange> names_brought_;
+    SeldomVector<NameChange> names_brought_;
 
     // --- the rest ---
 
@@ -993,28 +996,27 @@ private:
     pool::TimePoint transaction_at_{};
     std::string unnamed_parse_;  // definition of the client's unnamed statement
     std::uint64_t unnamed_serial_ = 0;
-    protocol::StatementRef unnamed_deallocates_;    // what the unnamed statement deallocates
-    std::string deallocated_name_;                  // ... and what the client calls it
-    std::vector<protocol::StatementRef> evicting_;  // Close was sent and is not answered yet
+    protocol::StatementRef unnamed_deallocates_;     // what the unnamed statement deallocates
+    SeldomString deallocated_name_;                  // ... and what the client calls it
+    SeldomVector<protocol::StatementRef> evicting_;  // Close was sent and is not answered yet
     std::uint32_t heal_statement_ = 0;
     std::uint64_t columns_wanted_ = 0;  // of the statement that is asked what it returns
-    std::string pin_detail_;
+    SeldomString pin_detail_;
     router::StatementKind pin_statement_ = router::StatementKind::unknown;
     pool::TimePoint pinned_at_{};
     std::uint64_t pinned_transactions_ = 0;  // of transactions_, those that ended while pinned
     // Why a transaction ended that the client believes to be open.
     std::unique_ptr<protocol::Error> lost_transaction_;
     std::unique_ptr<protocol::Error> refusal_;  // see refused_parse, guard_statement
-    std::string unknown_name_;
+    SeldomString unknown_name_;
     std::unique_ptr<protocol::ClientStatements> statements_;
     protocol::ParameterSetRef startup_parameters_ = protocol::ParameterSet::none();
-    std::optional<StateAnswer> answer_;  // to inquiry_
     // PREPAREs that are not followed, since the pin for the first of them.
-    std::vector<router::StatementPtr> unfollowed_;
+    SeldomVector<router::StatementPtr> unfollowed_;
     // What the only text of the group under way prepares by SQL, and what the unnamed portal does.
     protocol::StatementRef group_prepares_;
     protocol::StatementRef portal_prepares_;
-    std::string scope_;
+    SeldomString scope_;
     protocol::ParameterSetRef scope_for_;
     // Counts what changes the meaning of texts and is not in parameters_ (yet); 0 = nothing does.
     std::uint64_t scope_mark_ = 0;

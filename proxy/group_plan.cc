@@ -124,19 +124,20 @@ protocol::TextRules ClientSession::text_rules() const {
 std::string_view ClientSession::statement_scope() {
     if (scope_for_ != parameters_) {
         scope_for_ = parameters_;
-        scope_ = start_.entry->pool.name().database;
-        scope_.append(1, '\0').append(start_.entry->pool.name().user);
+        auto& scope = scope_.fill();
+        scope = start_.entry->pool.name().database;
+        scope.append(1, '\0').append(start_.entry->pool.name().user);
         // What is this client's alone for now: temporary objects, a setting not yet known.
         const bool own = scope_mark_ != 0 || (pins_ & pin_bit(router::PinReason::temp_object)) != 0;
         if (own) {
-            scope_.append(1, '\0').append(std::to_string(start_.id));
-            scope_.append(1, '.').append(std::to_string(scope_mark_));
+            scope.append(1, '\0').append(std::to_string(start_.id));
+            scope.append(1, '.').append(std::to_string(scope_mark_));
         }
         for (const auto& parameter : parameters_->parameters()) {
             if (protocol::same_parameter_name(parameter.name, "application_name")) continue;
             if (protocol::is_custom_parameter(parameter.name)) continue;
-            scope_.append(1, '\0').append(parameter.name);
-            scope_.append(1, '\0').append(parameter.value);
+            scope.append(1, '\0').append(parameter.name);
+            scope.append(1, '\0').append(parameter.value);
         }
     }
     return scope_;

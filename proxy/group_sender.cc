@@ -153,7 +153,11 @@ void ClientSession::send_failing_parse(std::string_view text, std::uint32_t tag)
 void ClientSession::send_settings() {
     if (server_->fits(parameters_)) return;
     const auto statements = protocol::statements_between(
-        *server_->parameters, *parameters_, server_->uncertain, injected_, server_->login_user()
+        *server_->parameters,
+        *parameters_,
+        server_->uncertain,
+        injected_.fill(),
+        server_->login_user()
     );
     settings_owed_ = false;
     // They differ in what cannot be set only, or in names that others have used.
@@ -186,7 +190,7 @@ void ClientSession::send_group(const Group& group) {
     if (phase_ != Phase::serving) return;
     if (retain_ && first && group.terminator == frontend::sync &&
         group.bytes.size() <= retained_limit) {
-        retained_group_.assign(as_text(group.bytes));
+        retained_group_ = as_text(group.bytes);
     }
     group_open_ = group.terminator == 0 || group.terminator == frontend::flush;
     after_message();
@@ -251,7 +255,7 @@ bool ClientSession::resend_after_heal() {
     const auto name = std::string(protocol::server_name_prefix) + std::to_string(id);
     out.begin(frontend::close).u8('S').c_string(name).end();
     server_->expected.sent({Request::close, Reply::swallow, id});
-    const auto again = std::exchange(retained_group_, {});
+    const auto again = retained_group_.take();
     const Group group{as_bytes(again), frontend::sync};
     send_group(group);
     // Once is enough: a second failure is the client's to see.

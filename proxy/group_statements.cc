@@ -167,9 +167,9 @@ std::string_view ClientSession::server_name_of(std::string_view client_name) {
     const auto* statement = statements_ ? statements_->find(client_name) : nullptr;
     if (statement == nullptr) {
         // A name that no server has: PostgreSQL says 26000 for it.
-        unknown_name_ = std::string(protocol::server_name_prefix);
-        unknown_name_.append(protocol::unknown_name_mark).append(client_name);
-        return unknown_name_;
+        auto& name = unknown_name_.fill();
+        name = protocol::server_name_prefix;
+        return name.append(protocol::unknown_name_mark).append(client_name);
     }
     // Some servers have it under the client's own name, too.
     const auto* const named = server_->named.empty() ? nullptr : server_->named.find(client_name);
@@ -333,9 +333,7 @@ void ClientSession::name_settled(const protocol::Expected& expected) {
     if (expected.reply == Reply::swallow) {
         if (is_brought_name(expected)) return name_brought();
         if (expected.request != Request::close) return;
-        std::erase_if(evicting_, [&](const auto& statement) {
-            return statement->id == expected.tag;
-        });
+        erase_if(evicting_, [&](const auto& statement) { return statement->id == expected.tag; });
         return;
     }
     // DEALLOCATE or PREPARE.

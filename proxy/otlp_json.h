@@ -33,6 +33,7 @@ public:
 
     // 16 hexadecimal digits.
     std::string span_id();
+
     // 32 of them.
     std::string trace_id() { return span_id() + span_id(); }
 

@@ -23,6 +23,7 @@
 #include <memory>
 #include <mutex>
 #include <set>
+#include <unordered_map>
 
 namespace weir::proxy {
 
@@ -213,8 +214,14 @@ private:
     asio::steady_timer shutdown_timer_;
     asio::steady_timer stats_timer_;
     asio::steady_timer sample_timer_;
-    // Which worker has which session; ended ones among them until they are forgotten.
-    std::map<std::uint64_t, unsigned> clients_;
+
+    struct ClientPlace {
+        unsigned worker = 0;
+        std::int32_t cancel_process_id = 0;
+    };
+
+    // Where which session is; ended ones among them until they are forgotten.
+    std::unordered_map<std::uint64_t, ClientPlace> clients_;
     EndedSessions ended_;
     std::set<std::string> disabled_;
     bool paused_all_ = false;

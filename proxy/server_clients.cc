@@ -26,6 +26,8 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
 
 // How many clients there are. Permits may be given back on any thread.
 struct Server::Admission {
+    using Count = std::map<std::string, std::size_t>::iterator;  // stays until it is zero
+
     std::mutex mutex;
     std::size_t total = 0;
     std::map<std::string, std::size_t> by_database;
@@ -34,23 +36,27 @@ struct Server::Admission {
     std::map<std::string, std::size_t> peak_by_database;
     std::map<std::string, std::size_t> peak_by_user;
 
-    // One more has come.
-    void add(const std::string& database, const std::string& user) {
+    // One more has come: what he counts as.
+    std::pair<Count, Count> add(const std::string& database, const std::string& user) {
         const auto raise = [](std::size_t& peak, std::size_t count) {
             peak = std::max(peak, count);
         };
         // Whoever comes with ever new names fills no memory with them.
         constexpr std::size_t most_names = 10'000;
         raise(peak_total, ++total);
-        const auto of_database = ++by_database[database];
-        const auto of_user = ++by_user[user];
-        if (peak_by_database.size() < most_names) raise(peak_by_database[database], of_database);
-        if (peak_by_user.size() < most_names) raise(peak_by_user[user], of_user);
+        const auto of_database = by_database.try_emplace(database, 0).first;
+        const auto of_user = by_user.try_emplace(user, 0).first;
+        ++of_database->second;
+        ++of_user->second;
+        if (peak_by_database.size() < most_names) {
+            raise(peak_by_database[database], of_database->second);
+        }
+        if (peak_by_user.size() < most_names) raise(peak_by_user[user], of_user->second);
+        return {of_database, of_user};
     }
 
-    static void drop(std::map<std::string, std::size_t>& counts, const std::string& name) {
-        const auto found = counts.find(name);
-        if (--found->second == 0) counts.erase(found);
+    static void drop(std::map<std::string, std::size_t>& counts, Count one) {
+        if (--one->second == 0) counts.erase(one);
     }
 };
 
@@ -121,12 +127,12 @@ protocol::Result<std::shared_ptr<void>> Server::admit(const LoginRequest& reques
         )) {
         return refuse("client connections exceeded (max_user_client_connections)");
     }
-    counts.add(database, request.user);
-    auto release = [admission = admission_, database, user = request.user](void*) {
+    const auto counted = counts.add(database, request.user);
+    auto release = [admission = admission_, counted](void*) {
         const std::lock_guard again(admission->mutex);
         --admission->total;
-        Admission::drop(admission->by_database, database);
-        Admission::drop(admission->by_user, user);
+        Admission::drop(admission->by_database, counted.first);
+        Admission::drop(admission->by_user, counted.second);
     };
     // Only the deleter matters; the address must not be null for it to be called.
     return std::shared_ptr<void>(admission_.get(), std::move(release));
@@ -209,7 +215,7 @@ void Server::begin_session(LoggedInClient client) {
     start->transport = std::move(client.transport);
     start->permit = std::move(client.permit);
     forget_ended();
-    clients_.emplace(start->id, worker.index());
+    clients_.emplace(start->id, ClientPlace{worker.index(), start->cancel_key.process_id});
     worker.begin(std::move(start));
 }
 
@@ -230,8 +236,10 @@ void Server::forget_ended() {
         ids.swap(ended_.ids);
     }
     for (const auto id : ids) {
-        clients_.erase(id);
-        cancels_.remove(id);
+        const auto found = clients_.find(id);
+        if (found == clients_.end()) continue;
+        cancels_.remove(found->second.cancel_process_id);
+        clients_.erase(found);
     }
 }
 

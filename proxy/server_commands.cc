@@ -139,7 +139,7 @@ void Server::kill_client(std::uint64_t id, std::function<void(bool)> done) {
         asio::post(io_, [done = std::move(done)] { done(false); });
         return;
     }
-    workers_[found->second]->with_session(id, [](ClientSession& session) {
+    workers_[found->second.worker]->with_session(id, [](ClientSession& session) {
         session.end(protocol::fatal(protocol::sqlstate::admin_shutdown, "admin forced disconnect"));
     });
     asio::post(io_, [done = std::move(done)] { done(true); });

@@ -516,7 +516,7 @@ void ClientSession::pass_on(Bytes bytes) {
 
 void ClientSession::send_passed() {
     auto bytes = std::exchange(passing_, {});
-    meter_.passed += bytes.size();
+    if (!meter_.idle()) meter_.running->passed += bytes.size();
     auto& scratch = worker_.to_client();
     if (bytes.size() >= direct_write && scratch.empty() && output_.empty() && !is_holding()) {
         while (!bytes.empty()) {

@@ -340,7 +340,7 @@ void ClientSession::forget_unread() {
     const auto unread = [](const auto& statement) {
         return !static_cast<const router::Statement*>(statement.get())->parsed;
     };
-    std::erase_if(unresolved_, unread);
+    erase_if(unresolved_, unread);
     std::erase_if(server_->ran, unread);
 }
 

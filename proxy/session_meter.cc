@@ -18,6 +18,7 @@
 
 namespace weir::proxy {
 
+using namespace std::chrono_literals;
 namespace frontend = protocol::frontend;
 using Counter = QueryCounter;
 
@@ -79,6 +80,12 @@ void ClientSession::meter_group_begins() {
 }
 
 QueryEntry* ClientSession::meter_row(const router::FingerprintRef& fingerprint) {
+    // Most often the same again, which needs no look-up.
+    auto* const last = meter_.last.get();
+    if (last != nullptr && last->fingerprint_id == fingerprint->id && last->owner == meter_.owner) {
+        worker_.queries().keep(*last);
+        return last;
+    }
     return &worker_.queries().find(fingerprint, meter_.owner, worker_.loop().now());
 }
 
@@ -237,16 +244,16 @@ void ClientSession::meter_large(char type) {
 // The group is about to be sent.
 void ClientSession::meter_begin(const Group& group) {
     auto& m = meter_;
-    const auto now = worker_.loop().now();
     if (m.application_for != parameters_) meter_application();
     if (m.idle()) {
-        m.running.clear();
-        m.head = 0;
-        m.started = m.arrived == pool::TimePoint{} ? now : m.arrived;
-        m.sent = now;
-        m.wait = m.waited;
-        m.client = {};
-        m.passed_before = m.passed + passing_.size();
+        const auto now = worker_.loop().now();
+        m.running = worker_.take_running();
+        auto& run = *m.running;
+        run.started = m.arrived == pool::TimePoint{} ? now : m.arrived;
+        run.sent = now;
+        run.wait = m.waited;
+        run.client = {};
+        run.passed = 0 - passing_.size();
     }
     auto& uses = worker_.planned_uses();
     // Of the extended protocol, the group's messages are the first one's; it is hardly ever more.
@@ -255,12 +262,18 @@ void ClientSession::meter_begin(const Group& group) {
     }
     for (const auto& use : uses) {
         if (use.entry != nullptr) ++use.entry->in_use;
-        m.running.push_back(use);
+        m.running->uses.push_back(use);
     }
     uses.clear();
     if (limits_->log_parameters) {
         m.keep().request.assign(as_text(group.bytes).substr(0, request_limit));
     }
+}
+
+// No statement runs any more.
+void ClientSession::meter_rests() {
+    worker_.give_back(std::move(meter_.running));
+    if (meter_.rare != nullptr) meter_.rare->traceparent.clear();
 }
 
 void ClientSession::meter_application() {
@@ -272,21 +285,24 @@ void ClientSession::meter_application() {
     if (!trace.empty() || m.rare != nullptr) m.keep().own_traceparent = trace;
 }
 
+// REQUIRES a statement that runs.
 QueryExecution ClientSession::meter_measure(std::size_t last_message) {
     auto& m = meter_;
+    auto& run = *m.running;
     const auto now = worker_.loop().now();
     if (m.blocked_since != pool::TimePoint{}) {
-        m.client += now - m.blocked_since;
+        run.client += now - m.blocked_since;
         m.blocked_since = now;
     }
-    const auto passed = m.passed + passing_.size() + last_message;
+    const auto on_its_way = passing_.size() + last_message;
     QueryExecution done;
-    done.bytes_in = m.running[m.head].bytes_in + std::exchange(m.copied_in, 0);
-    done.bytes_out = passed - std::exchange(m.passed_before, passed);
-    done.total_time = nanoseconds(now - m.started);
-    done.wait_time = nanoseconds(m.wait);
-    done.client_time = nanoseconds(m.client);
-    done.server_time = nanoseconds(now - m.sent - m.client);
+    done.bytes_in = run.oldest().bytes_in + std::exchange(run.copied_in, 0);
+    done.bytes_out = run.passed + on_its_way;
+    run.passed = 0 - on_its_way;
+    done.total_time = nanoseconds(now - run.started);
+    done.wait_time = nanoseconds(run.wait);
+    done.client_time = nanoseconds(run.client);
+    done.server_time = nanoseconds(now - run.sent - run.client);
     done.application = m.application;
     done.on_replica = routing_ != nullptr && routing_->on_replica;
     return done;
@@ -295,17 +311,14 @@ QueryExecution ClientSession::meter_measure(std::size_t last_message) {
 // The oldest one is done; the next begins.
 void ClientSession::meter_next() {
     auto& m = meter_;
-    auto* const entry = m.running[m.head].entry;
+    auto& run = *m.running;
+    auto* const entry = run.oldest().entry;
     if (entry != nullptr) --entry->in_use;
     m.last = StatementMeter::Row::of(entry);
-    m.started = m.sent = worker_.loop().now();
-    m.wait = m.client = {};
     m.retries = 0;
-    if (++m.head == m.running.size()) {
-        m.running.clear();
-        m.head = 0;
-        if (m.rare != nullptr) m.rare->traceparent.clear();
-    }
+    if (++run.head == run.uses.size()) return meter_rests();
+    run.started = run.sent = worker_.loop().now();
+    run.wait = run.client = {};
 }
 
 // CommandComplete or EmptyQueryResponse.
@@ -314,7 +327,7 @@ void ClientSession::meter_completed(std::string_view tag, std::size_t last_messa
     if (m.idle()) return;
     auto done = meter_measure(last_message);
     done.rows = rows_of(tag);
-    auto* const entry = m.running[m.head].entry;
+    auto* const entry = m.running->oldest().entry;
     if (entry != nullptr && limits_->query_stats) {
         const auto now = worker_.loop().now();
         QueryTable::record(*entry, done, now);
@@ -331,13 +344,13 @@ void ClientSession::meter_completed(std::string_view tag, std::size_t last_messa
 void ClientSession::meter_suspended(std::size_t last_message) {
     auto& m = meter_;
     if (m.idle()) return;
-    if (const auto most_rows = m.running[m.head].most_rows; most_rows != 0) {
+    if (const auto most_rows = m.running->oldest().most_rows; most_rows != 0) {
         return meter_completed(
             "SELECT " + std::to_string(boost::endian::big_to_native(most_rows)), last_message
         );
     }
     const auto done = meter_measure(last_message);
-    auto* const entry = m.running[m.head].entry;
+    auto* const entry = m.running->oldest().entry;
     if (entry != nullptr && limits_->query_stats) {
         entry->counters[Counter::bytes_in].add(done.bytes_in);
         entry->counters[Counter::bytes_out].add(done.bytes_out);
@@ -354,7 +367,7 @@ void ClientSession::meter_failed(std::string_view sqlstate, bool from_server) {
     QueryEntry* entry = nullptr;
     const bool runs = !m.idle();
     if (runs) {
-        entry = m.running[m.head].entry;
+        entry = m.running->oldest().entry;
         const auto done = meter_measure(0);
         if (entry != nullptr && limits_->query_stats) {
             QueryTable::record_failure(*entry, done, worker_.loop().now());
@@ -398,13 +411,18 @@ void ClientSession::meter_failed_unsent(const PlannedUse& use) {
 
 // ReadyForQuery: what has had no answer was skipped.
 void ClientSession::meter_settled() {
-    for (; !meter_.idle(); ++meter_.head) {
-        auto* const entry = meter_.running[meter_.head].entry;
+    if (meter_.idle()) return;
+    auto& run = *meter_.running;
+    for (; run.head < run.uses.size(); ++run.head) {
+        auto* const entry = run.oldest().entry;
         if (entry != nullptr) --entry->in_use;
     }
-    meter_.running.clear();
-    meter_.head = 0;
-    if (meter_.rare != nullptr) meter_.rare->traceparent.clear();
+    meter_rests();
+}
+
+// A part of what the oldest one was sent.
+void ClientSession::meter_copied(std::uint64_t bytes) {
+    if (!meter_.idle()) meter_.running->copied_in += bytes;
 }
 
 // The group was answered without a server.
@@ -428,19 +446,19 @@ void ClientSession::meter_answered_here() {
 // A replica has refused it, or was lost: it comes again, and its time goes on.
 void ClientSession::meter_retried() {
     auto& m = meter_;
-    const auto started = m.started;
-    const auto wait = m.wait;
-    if (!m.idle() && m.running[m.head].entry != nullptr && limits_->query_stats) {
-        m.running[m.head].entry->counters[Counter::retries].add(1);
-    }
+    ++m.retries;
+    if (m.idle()) return;
+    const auto started = m.running->started;
+    const auto wait = m.running->wait;
+    auto* const entry = m.running->oldest().entry;
+    if (entry != nullptr && limits_->query_stats) entry->counters[Counter::retries].add(1);
     meter_settled();
     m.arrived = started;
     m.waited = wait;
-    ++m.retries;
 }
 
 void ClientSession::meter_pinned() {
-    auto* entry = meter_.idle() ? nullptr : meter_.running[meter_.head].entry;
+    auto* entry = meter_.idle() ? nullptr : meter_.running->oldest().entry;
     if (entry == nullptr && !worker_.planned_uses().empty()) {
         entry = worker_.planned_uses().back().entry;
     }
@@ -460,7 +478,7 @@ void ClientSession::meter_unblocked() {
     if (m.blocked_since == pool::TimePoint{}) return;
     const auto blocked = worker_.loop().now() - std::exchange(m.blocked_since, {});
     if (!m.idle()) {
-        m.client += blocked;
+        m.running->client += blocked;
     } else if (auto* const entry = m.last.get(); entry != nullptr && limits_->query_stats) {
         // It has been counted when its server was done with it.
         entry->counters[Counter::client_time].add(nanoseconds(blocked));
@@ -474,11 +492,12 @@ void ClientSession::meter_unblocked() {
 void ClientSession::meter_repeats(QueryEntry& entry, std::uint64_t time, pool::TimePoint now) {
     const auto fingerprint = entry.fingerprint_id;
     auto& repeat = meter_.repeats[fingerprint % meter_.repeats.size()];
-    const auto transaction = in_transaction_ ? transaction_at_ : pool::TimePoint{};
+    const auto transaction = in_transaction_ ? static_cast<std::uint32_t>(transactions_) + 1 : 0;
+    const auto milliseconds = static_cast<std::uint32_t>(now.time_since_epoch() / 1ms);
     const bool same = repeat.fingerprint == fingerprint && repeat.transaction == transaction &&
-                      (in_transaction_ || now - repeat.since < repeat_window);
+                      (in_transaction_ || milliseconds - repeat.since < repeat_window / 1ms);
     if (!same) {
-        repeat = {fingerprint, transaction, now, time, 1};
+        repeat = {fingerprint, time, transaction, milliseconds, 1};
         return;
     }
     ++repeat.count;
@@ -554,7 +573,7 @@ void ClientSession::meter_noticed(
     const bool traced = limits_->traces && meter_is_traced();
     if (!slow && !traced) return;
     auto statement = meter_describe(entry, done, sqlstate);
-    statement.sent = microseconds(nanoseconds(meter_.sent - meter_.started));
+    statement.sent = microseconds(nanoseconds(meter_.running->sent - meter_.running->started));
     if (traced) worker_.observer().statement_traced(statement);
     if (!slow) return;
     statement.parameters = meter_values();
@@ -629,10 +648,10 @@ std::string_view name_of(WaitsFor what) {
 
 void ClientSession::view_statement(SessionView& view) const {
     const auto& m = meter_;
-    const auto* const entry = m.idle() ? m.last.get() : m.running[m.head].entry;
+    const auto* const entry = m.idle() ? m.last.get() : m.running->oldest().entry;
     if (entry != nullptr) view.fingerprint = entry->fingerprint;
     view.running = !m.idle() || m.arrived != pool::TimePoint{};
-    if (!m.idle()) view.query_started = m.started;
+    if (!m.idle()) view.query_started = m.running->started;
     if (m.idle() && m.arrived != pool::TimePoint{}) view.query_started = m.arrived;
     view.traceparent = m.traceparent();
     view.in_transaction = in_transaction_;

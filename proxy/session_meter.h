@@ -20,6 +20,26 @@ struct PlannedUse {
     std::uint32_t most_rows = 0;
 };
 
+// The statements of a session that were sent and not answered. A worker has as many of these as
+// sessions were busy at once: idle ones have none.
+struct RunningStatements {
+    // Oldest first, from `head` on. Their rows are in use.
+    boost::container::small_vector<PlannedUse, 2> uses;
+    std::size_t head = 0;
+    // Of the oldest one:
+    pool::TimePoint started{};
+    pool::TimePoint sent{};
+    pool::Duration wait{};        // for a server or host
+    pool::Duration client{};      // while the client did not take its answer
+    std::uint64_t copied_in = 0;  // bytes of it behind those of its group
+    // Bytes that have left for the client since; less those that were on their way before.
+    std::uint64_t passed = 0;
+
+    PlannedUse& oldest() { return uses[head]; }
+
+    const PlannedUse& oldest() const { return uses[head]; }
+};
+
 struct StatementMeter {
     // A row that may have become another's.
     struct Row {
@@ -38,9 +58,9 @@ struct StatementMeter {
     // The same statement again and again.
     struct Repeat {
         std::uint64_t fingerprint = 0;
-        pool::TimePoint transaction{};  // zero: outside of one
-        pool::TimePoint since{};
         std::uint64_t time = 0;
+        std::uint32_t transaction = 0;  // which of the session's; 0 = outside of one
+        std::uint32_t since = 0;        // milliseconds of the loop's clock, modulo 2^32
         std::uint32_t count = 0;
     };
 
@@ -49,27 +69,17 @@ struct StatementMeter {
         Row row;
     };
 
-    // Sent and not answered, oldest first, from `head` on. Their rows are in use.
-    boost::container::small_vector<PlannedUse, 2> running;
-    std::size_t head = 0;
-
+    std::unique_ptr<RunningStatements> running;  // null: none
     pool::TimePoint arrived{};  // of the group that is looked at; zero: not yet looked at
-    pool::TimePoint started{};  // of the oldest one that runs
-    pool::TimePoint sent{};
-    pool::Duration waited{};  // for a server or host, by the group that is looked at
-    pool::Duration wait{};    // ... by the oldest one
-    pool::Duration client{};  // while the client did not take its answer
+    pool::Duration waited{};    // for a server or host, by that group
     pool::TimePoint blocked_since{};
-    std::uint64_t passed = 0;         // bytes that have left for the client
-    std::uint64_t passed_before = 0;  // ... before the oldest one
     std::uint32_t owner = 0;
     std::uint32_t retries = 0;
     std::uint64_t application = 0;              // its bit
     protocol::ParameterSetRef application_for;  // the parameters that say so
     std::array<Repeat, 2> repeats;
-    Row last;                     // that has ended
-    Row bound;                    // by the last Bind
-    std::uint64_t copied_in = 0;  // bytes of COPY data
+    Row last;   // that has ended
+    Row bound;  // by the last Bind
 
     // What hardly any session has.
     struct Rare {
@@ -88,7 +98,7 @@ struct StatementMeter {
         return *rare;
     }
 
-    bool idle() const { return head == running.size(); }
+    bool idle() const { return running == nullptr; }
 
     std::string_view traceparent() const {
         if (rare == nullptr) return {};

@@ -26,13 +26,15 @@ constexpr std::size_t carried_bytes_limit = 256 * 1024;
 // Roles and databases changed in one transaction that are told apart.
 constexpr std::size_t new_sessions_limit = 100;
 
-bool contains_name(const std::vector<std::string>& names, std::string_view name) {
+template <class Names>
+bool contains_name(const Names& names, std::string_view name) {
     return std::any_of(names.begin(), names.end(), [&](const std::string& other) {
         return protocol::same_parameter_name(other, name);
     });
 }
 
-void add_name(std::vector<std::string>& names, std::string_view name) {
+template <class Names>
+void add_name(Names& names, std::string_view name) {
     if (!contains_name(names, name)) names.emplace_back(name);
 }
 
@@ -87,11 +89,10 @@ void ClientSession::note_changes(const Plan& plan, const Changes& changes) {
     for (const auto& setting : changes.settings)
         note_setting(setting, plan.ends_transaction);
     if (changes.outdates_catalog || !changes.unresolved.empty()) note_unresolved(changes);
-    new_sessions_.insert(
-        new_sessions_.end(), changes.new_sessions.begin(), changes.new_sessions.end()
-    );
+    for (const auto& whose : changes.new_sessions)
+        new_sessions_.push_back(whose);
     // Of more of them all are renewed.
-    if (new_sessions_.size() > new_sessions_limit) new_sessions_.assign(1, {});
+    if (new_sessions_.size() > new_sessions_limit) new_sessions_.fill().assign(1, {});
     const auto unread = pin_bit(router::PinReason::set_setting);
     state_may_be_gone_ |= changes.frees_state || (pins_ & unread) != 0;
 }
@@ -99,8 +100,8 @@ void ClientSession::note_changes(const Plan& plan, const Changes& changes) {
 // The last word on a name counts.
 void ClientSession::note_setting(const Changes::Setting& setting, bool behind_end) {
     using What = Changes::Setting::What;
-    const auto remove = [](std::vector<std::string>& names, std::string_view name) {
-        std::erase_if(names, [&](const std::string& other) {
+    const auto remove = [](SeldomVector<std::string>& names, std::string_view name) {
+        erase_if(names, [&](const std::string& other) {
             return protocol::same_parameter_name(other, name);
         });
     };
@@ -129,8 +130,8 @@ void ClientSession::note_setting(const Changes::Setting& setting, bool behind_en
         // RESET ALL does not know the names of custom settings that nobody has used.
         return !protocol::is_custom_parameter(other) && (resets_.identity || !is_identity(other));
     };
-    std::erase_if(touched_, is_reset);
-    std::erase_if(touched_at_end_, is_reset);
+    erase_if(touched_, is_reset);
+    erase_if(touched_at_end_, is_reset);
 }
 
 // Whether the answer to an inquiry sent right behind the group is the state after its transaction:
@@ -158,7 +159,7 @@ bool ClientSession::asks_state() const {
 void ClientSession::send_inquiry() {
     inquiry_ = std::make_unique<StateInquiry>();
     inquiry_->pins = pins_ & askable_pins;
-    inquiry_->names = std::exchange(touched_before_, {});
+    inquiry_->names = touched_before_.take();
     inquiry_->kept = inquiry_->names.size();
     for (auto& name : std::exchange(touched_, {}))
         add_name(inquiry_->names, name);
@@ -172,7 +173,7 @@ void ClientSession::send_inquiry() {
 
 void ClientSession::take_answer(const protocol::MessageView& message, std::uint32_t tag) {
     if (tag == catalog_rows) return take_catalog_row(message);
-    if (inquiry_) answer_ = read_state_answer(*inquiry_, message.body);
+    if (inquiry_) inquiry_->answer = read_state_answer(*inquiry_, message.body);
 }
 
 bool ClientSession::only_inquiry_owed() const {
@@ -203,7 +204,7 @@ void ClientSession::unit_with_end_ended() {
 
 // ALTER ROLE ... SET and the like, seen in a transaction that may have committed.
 void ClientSession::tell_new_sessions() {
-    worker_.observer().sessions_changed(std::exchange(new_sessions_, {}));
+    worker_.observer().sessions_changed(new_sessions_.take());
 }
 
 // The transaction was rolled back: what it has set is what it was before it.
@@ -213,7 +214,7 @@ void ClientSession::forget_rolled_back() {
         // The name of a custom setting stays.
         return !protocol::is_custom_parameter(name) || parameters_->find(name) != nullptr;
     };
-    std::erase_if(touched_, is_moot);
+    erase_if(touched_, is_moot);
     if (inquiry_ == nullptr) return;
     for (std::size_t i = inquiry_->kept; i < inquiry_->names.size(); ++i) {
         if (is_moot(inquiry_->names[i])) inquiry_->moot.push_back(inquiry_->names[i]);
@@ -223,8 +224,8 @@ void ClientSession::forget_rolled_back() {
 // The inquiry was answered, or refused.
 void ClientSession::settle_inquiry() {
     const auto inquiry = std::exchange(inquiry_, nullptr);
-    auto answer = std::exchange(answer_, std::nullopt);
     if (inquiry == nullptr) return;
+    auto& answer = inquiry->answer;
     if (healing_ || server_->status != TransactionStatus::idle || !answer) {
         for (const auto& name : inquiry->names)
             add_name(touched_before_, name);
@@ -281,7 +282,7 @@ void ClientSession::settle_resets() {
     if (resets_.none()) return;
     const auto resets = std::exchange(resets_, {});
     if (session_mode()) return;
-    auto names = resets.names;
+    std::vector<std::string> names(resets.names.begin(), resets.names.end());
     if (resets.all) {
         const auto add = [&](const ParameterSet& set, bool reported_too) {
             for (const auto& parameter : set.parameters()) {
@@ -323,7 +324,7 @@ void ClientSession::settle_reset(const std::string& name, const Resets& resets) 
         if (!touched) touch(name);
         return;
     }
-    std::erase_if(touched_before_, [&](const std::string& other) {
+    erase_if(touched_before_, [&](const std::string& other) {
         return protocol::same_parameter_name(other, name);
     });
     server_->make_uncertain(name);

@@ -35,6 +35,12 @@ inline constexpr PinSet askable_pins =
     pin_bit(router::PinReason::hold_cursor) | pin_bit(router::PinReason::sql_prepare) |
     pin_bit(router::PinReason::listen) | pin_bit(router::PinReason::set_setting);
 
+struct StateAnswer {
+    PinSet held = 0;  // of those asked about
+    std::vector<std::optional<std::string>>
+        values;  // in the order of the names; NULL: unknown there
+};
+
 struct StateInquiry {
     PinSet pins = 0;                 // of askable_pins
     std::vector<std::string> names;  // of settings
@@ -42,12 +48,7 @@ struct StateInquiry {
     // Only values that were set in the session count: NULL for those that it began with.
     bool only_own = false;
     std::vector<std::string> moot;  // those of them whose answer means nothing for the client
-};
-
-struct StateAnswer {
-    PinSet held = 0;  // of those asked about
-    std::vector<std::optional<std::string>>
-        values;  // in the order of the names; NULL: unknown there
+    std::optional<StateAnswer> answer;
 };
 
 // One SELECT of one row. Whatever the session's search_path, role and quoting rules are, it means

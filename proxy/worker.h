@@ -120,6 +120,24 @@ public:
     // The statements of the group that is looked at; empty between groups.
     std::vector<PlannedUse>& planned_uses() { return planned_uses_; }
 
+    static constexpr std::size_t kept_uses = 64;
+
+    // For a session whose statements run; empty. It gives it back when none runs any more.
+    std::unique_ptr<RunningStatements> take_running() {
+        if (spare_running_.empty()) return std::make_unique<RunningStatements>();
+        auto running = std::move(spare_running_.back());
+        spare_running_.pop_back();
+        return running;
+    }
+
+    void give_back(std::unique_ptr<RunningStatements> running) {
+        // What a long pipeline has taken is not kept.
+        if (running->uses.capacity() > kept_uses) return;
+        running->uses.clear();
+        running->head = 0;
+        spare_running_.push_back(std::move(running));
+    }
+
     // A number below `limit`, by chance.
     std::uint32_t draw(std::uint32_t limit);
 
@@ -157,6 +175,7 @@ private:
     std::vector<std::shared_ptr<const void>> planned_;
     QueryTable queries_;
     std::vector<PlannedUse> planned_uses_;
+    std::vector<std::unique_ptr<RunningStatements>> spare_running_;
     std::minstd_rand random_;
     std::unique_ptr<WorkerRouting> routing_;
     std::vector<std::pair<const ClientSession*, std::shared_ptr<SessionTrace>>> traces_;
