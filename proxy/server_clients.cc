@@ -331,7 +331,7 @@ void Server::visit_sessions(
     std::map<unsigned, std::vector<std::uint64_t>> by_worker;
     for (const auto id : ids) {
         const auto found = clients_.find(id);
-        if (found != clients_.end()) by_worker[found->second].push_back(id);
+        if (found != clients_.end()) by_worker[found->second.worker].push_back(id);
     }
     for (auto& [worker, theirs] : by_worker)
         workers_[worker]->with_sessions(std::move(theirs), visit);

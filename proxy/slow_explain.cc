@@ -10,6 +10,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 
+#include <algorithm>
 #include <charconv>
 
 namespace weir::proxy {
@@ -17,6 +18,8 @@ namespace weir::proxy {
 namespace {
 
 constexpr auto explain_patience = std::chrono::seconds(2);
+// After a try that brought no plan: a text that this PostgreSQL cannot plan, a failed login.
+constexpr auto retry_pause = std::chrono::seconds(1);
 constexpr std::size_t max_plan_message = std::size_t{256} << 10U;
 constexpr std::size_t max_plan = std::size_t{16} << 10U;
 constexpr int first_with_generic_plan = 16;
@@ -64,7 +67,7 @@ asio::awaitable<bool> ask_lines(pool::ControlStream& stream, std::string sql, st
         if (message->type == protocol::backend::error_response) {
             const auto error = protocol::parse_error_response(as_bytes(message->body));
             log_of(LogComponent::clients)
-                .debug("EXPLAIN of a slow statement: {}", error ? printable(error->message) : "");
+                .info("EXPLAIN of a slow statement: {}", error ? printable(error->message) : "");
             good = false;
         }
         if (message->type != protocol::backend::data_row || lines.size() > max_plan) continue;
@@ -130,6 +133,12 @@ bool SlowExplain::takes_turn(const SlowStatement& statement) {
     return now >= next && next_.compare_exchange_strong(next, now + interval);
 }
 
+// Others need not wait for the whole interval.
+void SlowExplain::give_turn_back() {
+    const auto soon = (pool::Clock::now() + retry_pause).time_since_epoch().count();
+    next_.store(std::min(next_.load(), pool::Duration::rep{soon}));
+}
+
 void SlowExplain::note(SlowStatement statement, bool logged) {
     if (!takes_turn(statement)) return log_.note(std::move(statement), logged);
     asio::co_spawn(io_, explain(std::move(statement), logged), log_failure);
@@ -137,6 +146,7 @@ void SlowExplain::note(SlowStatement statement, bool logged) {
 
 asio::awaitable<void> SlowExplain::explain(SlowStatement statement, bool logged) {
     statement.plan = co_await ask(statement);
+    if (statement.plan.empty()) give_turn_back();
     log_.note(std::move(statement), logged);
 }
 
@@ -146,7 +156,7 @@ asio::awaitable<std::string> SlowExplain::ask(const SlowStatement& statement) {
     auto server = co_await pools_.log_in_to_replica(std::move(name), deadline);
     if (!server) {
         log_of(LogComponent::clients)
-            .debug("EXPLAIN of a slow statement: {}", printable(server.error().message));
+            .info("EXPLAIN of a slow statement: {}", printable(server.error().message));
         co_return std::string();
     }
     const auto version = major_version(*server);

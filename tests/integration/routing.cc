@@ -443,6 +443,32 @@ TEST_CASE("routing: hints, EXPLAIN ROUTE and SHOW by both protocols" * ours_only
     CHECK(pg.value("select count(*) from t") == "2");
 }
 
+TEST_CASE("routing: a slow SELECT is explained where it ran" * ours_only()) {
+    const Routed world;
+    Pg pg = world.connect();
+    pg.exec("create table t (a int)");
+    pg.exec("insert into t select generate_series(1, 1500)");
+    Pg console = world.proxy.console();
+    console.exec("SET log_min_duration = '30ms'");
+    const std::string plans = "select count(*) from slow where plan like '%Seq Scan on t two%'";
+    const auto run = [&] {
+        pg.exec("select count(*) from t one, t two");
+        return Routed::ran_on_replica(pg);
+    };
+    wait_until("it runs on a replica", run);
+    CHECK(console.value(plans) == "0");
+    console.exec("SET slow_explain_interval = '1h'");
+    wait_until("there is a plan", [&] {
+        run();
+        return console.value(plans) == "1";
+    });
+    // One in an hour.
+    run();
+    CHECK(console.value(plans) == "1");
+    const auto slow = console.value("select fingerprint from slow where plan <> ''");
+    CHECK(contains(explained(console.exec("SHOW QUERY " + slow)), "plan of a slow one"));
+}
+
 TEST_CASE(
     "routing: SET TRANSACTION before the first statement is part of its BEGIN" * ours_only()
 ) {

@@ -47,7 +47,7 @@ public:
     Channel channel;
     Waiter waiter;
     ServerConnection* server = nullptr;
-    std::optional<protocol::Error> failure;
+    std::unique_ptr<protocol::Error> failure;
     std::function<void()> ready;
 };
 
