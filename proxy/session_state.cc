@@ -192,6 +192,9 @@ void ClientSession::keep_touched() {
 void ClientSession::unit_with_end_ended() {
     if (unit_failed_ && !unit_committed_) {
         forget_rolled_back();
+        // "COMMIT; SET x = 1": of what is behind the end it is not known whether it was reached,
+        // nor whether it may be set at all.
+        rolled_back_in_part_ |= !touched_at_end_.empty();
         if (catalog_change_ != nullptr) catalog_change_->was_in_vain();
         outdates_catalog_ = false;
         changed_names_.reset();

@@ -50,9 +50,13 @@ std::string inquiry_text(const StateInquiry& inquiry) {
         // Neither custom settings nor the role are among pg_settings.
         const bool shown = !protocol::is_custom_parameter(name) && name != "role";
         if (inquiry.only_own && shown) {
+            std::string folded;
+            for (const char c : name)
+                folded.push_back(protocol::lower_ascii(c));
             add("(SELECT pg_catalog.current_setting(s.name) FROM pg_catalog.pg_settings s WHERE "
                 "pg_catalog.lower(s.name) OPERATOR(pg_catalog.=) " +
-                quoted + " AND s.source OPERATOR(pg_catalog.=) 'session')");
+                protocol::quote_literal(folded) +
+                " AND s.source OPERATOR(pg_catalog.=) 'session')");
         } else {
             add("pg_catalog.current_setting(" + quoted + ", true)");
         }

@@ -224,6 +224,31 @@ TEST_CASE("State: what a client leaves in a block may be no setting at all") {
     script.play();
 }
 
+// Found by the property test: the value of what cannot be set was carried from server to server.
+TEST_CASE("State: what stands behind COMMIT in a text that failed may be no setting at all") {
+    auto script = two_clients();
+    const std::string text = "set \"SERVER_version\" = '1'; commit; set lock_timeout = 5";
+    const auto refused = be::error("55P02", "parameter \"server_version\" cannot be changed");
+    proxy::StateInquiry inquiry;
+    inquiry.names = {"SERVER_version", "lock_timeout"};
+    inquiry.only_own = true;
+    const auto asked = proxy::inquiry_text(inquiry);
+    // pg_settings is searched by the name in lower case.
+    CHECK(asked.find("'server_version'") != std::string::npos);
+    script.client_sends(fe::query(text))
+        .server_receives(fe::query(text))
+        .server_replies(refused, be::ready())
+        .client_receives(refused, be::ready())
+        .server_receives(fe::query(asked))
+        .server_replies(answers({std::nullopt, std::nullopt}))
+        .with_client(1)
+        .client_sends(select("1"))
+        .server_receives(select("1"))
+        .server_replies(selected(), be::ready())
+        .client_receives(selected(), be::ready());
+    script.play();
+}
+
 TEST_CASE("State: the role comes off first and on last") {
     auto script = two_clients();
     script.client_sends(fe::query("set role bob"))
