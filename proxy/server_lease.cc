@@ -124,7 +124,8 @@ void ClientSession::let_server_go() {
     }
     // Whatever the setting says, what pins must not stay. What was set in a transaction that has
     // not ended may be what PostgreSQL refuses to set: then RESET of it would fail the next client.
-    if (pins_ != 0 || server_listens() || !touched_.empty()) work.query = "DISCARD ALL";
+    const bool unsettled = !touched_.empty() || (inquiry_ != nullptr && inquiry_->only_own);
+    if (pins_ != 0 || server_listens() || unsettled) work.query = "DISCARD ALL";
     // What runs to its end now reaches what the catalog says then.
     if (!std::exchange(server.ran, {}).empty() && !nothing_runs) {
         work.is_doubtful = [catalog = start_.entry->catalog, epoch = ran_epoch_] {

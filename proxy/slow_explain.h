@@ -27,7 +27,8 @@ public:
     SlowExplain(asio::io_context& io, PoolSet& pools, SlowLog& log)
         : io_(io), pools_(pools), log_(log) {}
 
-    // At most one plan in `interval`, and one try a second while there is none; 0 = off. `values`: they need not be masked. Any thread.
+    // At most one plan in `interval`, and one try a second while there is none; 0 = off. `values`:
+    // they need not be masked. Any thread.
     void configure(conf::Milliseconds interval, bool values);
 
     // SlowLog::note(), with its plan if it is this one's turn: then it comes when PostgreSQL has

@@ -97,7 +97,7 @@ def check_queries():
         (row,) = found["queries"]
         assert (row["calls"], row["failed"]) == (1, 1), row
         assert row["errors_by_class"] == [["22", 1]] and row["applications"] == ["asks"], row
-        assert sum(calls for _, calls in row["histogram"]) == 1 and row["trace_id"] == "", row
+        assert sum(calls for _, calls in row["histogram"]) == 2 and row["trace_id"] == "", row
         assert found["sum"]["failed"] == 1 and found["sum"]["histogram"] == row["histogram"], found
         errors = json.loads(get("/api/v1/errors")[2])["errors"]
         assert any(one["sqlstate"] == "2201E" and one["from_server"] and one["fingerprint"] == fingerprint

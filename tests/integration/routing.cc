@@ -466,7 +466,11 @@ TEST_CASE("routing: a slow SELECT is explained where it ran" * ours_only()) {
     run();
     CHECK(console.value(plans) == "1");
     const auto slow = console.value("select fingerprint from slow where plan <> ''");
-    CHECK(contains(explained(console.exec("SHOW QUERY " + slow)), "plan of a slow one"));
+    const auto query = console.exec("SHOW QUERY " + slow);
+    bool shown = false;
+    for (int row = 0; row < query.rows(); ++row)
+        shown |= contains(query.value(row, 0), "plan of a slow one");
+    CHECK(shown);
 }
 
 TEST_CASE(

@@ -30,7 +30,7 @@ TEST_CASE("Client login: trust, with everything the session needs to know") {
     auto& logged_in = bench.delivered[0];
     CHECK(logged_in.user == "bob");
     CHECK(logged_in.database == "shop");
-    CHECK(logged_in.settings == Settings{{"application_name", "psql"}, {"work_mem", "1MB"}});
+    CHECK(logged_in.settings == Settings{{"work_mem", "1MB"}, {"application_name", "psql"}});
     CHECK(logged_in.version == ProtocolVersion{3, 0});
     CHECK(logged_in.address == "127.0.0.1");
     CHECK(logged_in.port > 0);
